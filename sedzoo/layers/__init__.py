@@ -1,0 +1,15 @@
+"""Layers in keras.ops: the same on TensorFlow, JAX and PyTorch."""
+
+from sedzoo.layers.batch_norm import BatchNorm
+from sedzoo.layers.context import StackFrames
+from sedzoo.layers.gated_conv import GatedConv2D
+from sedzoo.layers.heads import AttentionLocalisation
+from sedzoo.layers.log_mel import MFCC, LogMel, features
+from sedzoo.layers.pooling import KeepFrames, PoolMask, TimePool
+from sedzoo.layers.recurrent import BiGRU, GatedBiGRU
+from sedzoo.layers.standardise import Standardise
+
+__all__ = [
+    "MFCC", "AttentionLocalisation", "BatchNorm", "BiGRU", "GatedBiGRU", "GatedConv2D",
+    "KeepFrames", "LogMel", "PoolMask", "StackFrames", "Standardise", "TimePool", "features",
+]

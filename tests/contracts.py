@@ -1,0 +1,75 @@
+"""What every layer and every model of the zoo must do, stated once."""
+
+import json
+
+import keras
+import numpy as np
+
+FRAMES = 32
+
+
+def numpy_of(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def allclose(a, b, atol=1e-5):
+    """Two outputs, arrays or dicts of arrays, agree."""
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            allclose(a[key], b[key], atol)
+    else:
+        np.testing.assert_allclose(numpy_of(a), numpy_of(b), atol=atol, rtol=1e-4)
+
+
+def check_layer(layer, x, atol=1e-5):
+    """Config survives JSON, the declared shape is the real one, a clip alone equals the clip in a
+    batch, and half precision stays finite."""
+    y = layer(x)
+    twin = type(layer).from_config(json.loads(json.dumps(layer.get_config())))
+    twin(x)
+    twin.set_weights(layer.get_weights())
+    allclose(twin(x), y, atol)
+    allclose({"alone": layer(x[1:2])} if not isinstance(y, dict) else layer(x[1:2]),
+             {"alone": y[1:2]} if not isinstance(y, dict) else {k: v[1:2] for k, v in y.items()},
+             atol)
+    declared = layer.compute_output_shape(x.shape)
+    real = {k: tuple(v.shape) for k, v in y.items()} if isinstance(y, dict) else tuple(y.shape)
+    assert declared == real
+    if layer.compute_dtype == "float32" and layer.trainable_weights:
+        half = type(layer).from_config({**layer.get_config(), "dtype": "mixed_float16"})
+        for value in keras.tree.flatten(half(x)):
+            assert np.isfinite(numpy_of(value)).all()
+
+
+def check_mask(layer, x, extra=5):
+    """With a frame mask, what stands in the padded frames changes nothing, NaN included."""
+    frames = x.shape[1]
+    padded = np.concatenate([x, np.full((len(x), extra, *x.shape[2:]), 7, np.float32)], axis=1)
+    mask = np.arange(frames + extra)[None] < np.full((len(x), 1), frames)
+    short, long = layer(x), layer(padded, frame_mask=mask)
+    if not isinstance(short, dict):
+        short, long = {"y": short}, {"y": long}
+    for key, value in short.items():
+        got = numpy_of(long[key])
+        if got.ndim == 3 and got.shape[1] != value.shape[1]:
+            got = got[:, :value.shape[1]]
+        np.testing.assert_allclose(got, numpy_of(value), atol=1e-5)
+
+
+def train_step(model, x):
+    """One step of the recipe's loss on every scored output; the weights before and after."""
+    scored = {key: model.output[key] for key in ("clip", "frame") if key in model.output}
+    trainer = keras.Model(model.input, scored)
+    trainer.compile(keras.optimizers.Adam(1e-2), dict.fromkeys(scored, "binary_crossentropy"))
+    before = [numpy_of(w).copy() for w in model.trainable_weights]
+    rng = np.random.default_rng(1)
+    shapes = {key: numpy_of(value).shape for key, value in model(x).items() if key in scored}
+    y = {key: (rng.random(shape) < 0.5).astype(np.float32) for key, shape in shapes.items()}
+    loss = trainer.train_on_batch(x, y)
+    assert np.isfinite(loss).all()
+    return before, [numpy_of(w) for w in model.trainable_weights]

@@ -1,0 +1,143 @@
+"""What every registered model must do; a new one is tested the moment it is registered."""
+
+import importlib
+
+import keras
+import numpy as np
+import pytest
+from contracts import FRAMES, allclose, noise, numpy_of, train_step
+
+from sedzoo.frontend import Frontend
+from sedzoo.zoo import create_model, list_models, model_card, registry
+
+SMALL = {"width": 8, "rnn_units": 8}
+
+
+def small(name, **arguments):
+    """The model at a size for tests: the small sizes that its builder takes."""
+    known = builder_arguments(name)
+    sizes = {key: value for key, value in SMALL.items() if key in known}
+    return create_model(name, num_classes=3, **{**sizes, **arguments})
+
+
+def builder_arguments(name):
+    import inspect
+    return inspect.signature(registry._entry(name)[0]).parameters
+
+
+def features(name, batch=3, frames=FRAMES):
+    return noise(batch, frames, Frontend.preset(model_card(name).frontend).num_features)
+
+
+@pytest.fixture(params=list_models())
+def name(request):
+    return request.param
+
+
+def test_the_names_are_those_that_the_families_register():
+    for module, names in registry.FAMILIES.items():
+        importlib.import_module(module)
+        registered = {name for name, (builder, *_) in registry._MODELS.items()
+                      if builder.__module__ == module}
+        assert registered == set(names)
+
+
+def test_the_card_counts_the_weights(name):
+    assert create_model(name).count_params() == model_card(name).num_params
+
+
+def test_outputs_are_probabilities_on_the_cards_clock(name):
+    stride = model_card(name).time_stride
+    y = small(name)(features(name))
+    assert y["clip"].shape == (3, 3)
+    assert y["frame"].shape == (3, FRAMES // stride, 3)
+    for value in y.values():
+        value = numpy_of(value)
+        assert value.dtype == np.float32 and (value >= 0).all() and (value <= 1).all()
+
+
+def test_silence_is_finite(name):
+    for value in small(name)(np.zeros_like(features(name))).values():
+        assert np.isfinite(numpy_of(value)).all()
+
+
+def test_a_clip_alone_equals_the_clip_in_a_batch(name):
+    model, x = small(name), features(name)
+    allclose(model(x[1:2]), {key: value[1:2] for key, value in model(x).items()})
+
+
+def test_padding_changes_nothing_whatever_it_holds(name):
+    frames = FRAMES + 3  # not a multiple of the stride
+    x = features(name, frames=frames)
+    model, ragged = small(name), small(name, ragged=True)
+    ragged.set_weights(model.get_weights())
+    padded = np.concatenate([x, np.full((3, 9, x.shape[-1]), np.nan, np.float32)], axis=1)
+    mask = np.arange(frames + 9)[None] < np.full((3, 1), frames)
+    short, long = model(x), ragged({"audio": padded, "frame_mask": mask})
+    allclose(long["clip"], short["clip"])
+    allclose(long["frame"][:, :short["frame"].shape[1]], short["frame"])
+    assert not numpy_of(long["frame"])[:, short["frame"].shape[1]:].any()
+
+
+def test_a_training_step_moves_every_trainable_weight(name):
+    model, x = small(name), features(name, batch=8)
+    for weight, (before, after) in zip(model.trainable_weights,
+                                       zip(*train_step(model, x), strict=True), strict=True):
+        assert np.abs(after - before).max() > 0, weight.path
+
+
+def test_a_saved_model_gives_the_same_numbers(name, tmp_path):
+    model, x = small(name), features(name)
+    model.save(tmp_path / "model.keras")
+    allclose(keras.saving.load_model(tmp_path / "model.keras")(x), model(x), atol=1e-6)
+
+
+def test_weights_load_from_a_file(name, tmp_path):
+    model, x = small(name), features(name)
+    model.save_weights(tmp_path / "model.weights.h5")
+    allclose(small(name, weights=str(tmp_path / "model.weights.h5"))(x), model(x), atol=1e-6)
+
+
+def test_mixed_precision_gives_finite_float32(name):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        y = small(name)(features(name))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    for value in y.values():
+        assert numpy_of(value).dtype == np.float32 and np.isfinite(numpy_of(value)).all()
+
+
+def test_without_its_top_it_gives_the_embedding(name):
+    trunk = small(name, include_top=False)
+    y = trunk(features(name))
+    assert y.keys() == {"embedding"} and len(y["embedding"].shape) == 3
+    assert small(name).get_layer("embedding").output.shape[-1] == y["embedding"].shape[-1]
+
+
+def test_an_unknown_argument_is_answered_with_the_nearest(name):
+    with pytest.raises(ValueError, match="Did you mean 'num_classes'"):
+        create_model(name, num_clases=3)
+
+
+def test_an_unknown_model_is_answered_with_the_nearest():
+    with pytest.raises(ValueError, match="Did you mean 'gated_crnn'"):
+        create_model("gated_crn")
+
+
+def test_a_name_is_registered_once():
+    create_model("dcase2017_mlp")
+    def dcase2017_mlp():
+        pass
+    with pytest.raises(ValueError, match="registered twice"):
+        registry.register(None)(dcase2017_mlp)
+
+
+def test_the_search_space_names_arguments_of_the_builder(name):
+    space = registry.search_space(name)
+    if space is None:
+        pytest.skip("this model declares no search space")
+    import keras_tuner
+    hp = keras_tuner.HyperParameters()
+    assert set(space(hp)) <= set(builder_arguments(name))
+    assert small(name, **space(hp)).count_params() > 0
