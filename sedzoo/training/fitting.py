@@ -1,0 +1,212 @@
+"""A recipe and a data set in, a trained model out."""
+
+import itertools
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from sedzoo import features as feature_cache
+from sedzoo import sampling
+from sedzoo.batches import Batches
+from sedzoo.training.progress import Curves, ProgressBar, StopOnNaN
+from sedzoo.training.run import Run, read_json, write_json, write_whole
+from sedzoo.training.state import Keeper
+
+
+def fit(recipe, train, valid, directory, *, resume=True, progress=True, cache_dir=None):
+    """Train by a recipe into a directory, going on where an earlier call was stopped.
+
+    A run killed at any moment and called again ends in the same weights as one left alone (on a
+    CPU to the bit; a GPU's sums may differ in the last). Keras' global seed is set to the recipe's.
+
+    Args:
+        recipe: Recipe with a model of its own; train its members for a fusion.
+        train, valid: datasets.Manifest with the same labels; valid may be None.
+        directory: str or Path of the run, see Run.
+        resume: bool; False throws away what an earlier run left in the directory.
+        progress: bool, bar or a line an epoch, see progress.ProgressBar.
+        cache_dir: str or Path for the features, to share among runs; None: `directory`/cache.
+    Returns: Run.
+    Raises: ValueError when the directory holds a run of another recipe or other classes, the data
+        cannot teach an output, or the recipe has no model; FloatingPointError when the loss is NaN.
+    """
+    directory = Path(directory)
+    if not resume:
+        _clear(directory)
+    if valid is not None and valid.labels != train.labels:
+        raise ValueError("`valid` must have the labels of `train` in the same order. "
+                         f"Received: {valid.labels} and {train.labels}")
+    keras.utils.set_random_seed(recipe.seed)
+    model = recipe.model(len(train.labels))
+    _claim(directory, recipe, train)
+
+    cache_dir = Path(cache_dir or directory / "cache")
+    frontend = recipe.features()
+    heard = feature_cache.extract(train, frontend, cache_dir / "train", progress)
+    mean, std = feature_cache.statistics(heard, frontend)
+    write_whole(directory / "standardise.npz",
+                lambda path: np.savez(path, mean=mean, std=std))
+    checked = None if valid is None else feature_cache.extract(
+        valid, frontend, cache_dir / "valid", progress)
+
+    _train(recipe, model, _source(recipe, model, heard, mean, std),
+           None if checked is None else _source(recipe, model, checked, mean, std, once=True),
+           directory, progress)
+    write_whole(directory / "model.keras", model.save)
+    return Run(directory, recipe, model, train.labels, train.mids, train.attribution, mean, std)
+
+
+def _train(recipe, model, source, valid, directory, progress):
+    """Run the epochs that are left."""
+    trained = keras.Model(model.input, {key: model.output[key] for key in recipe.outputs})
+    optimizer = keras.optimizers.get(recipe.optimizer)
+    optimizer.learning_rate = _learning_rate(recipe)
+    trained.compile(
+        optimizer,
+        # The mean over labelled targets: unlabelled ones carry weight 0 and must not dilute it.
+        loss={key: keras.losses.BinaryCrossentropy(reduction="mean_with_sample_weight")
+              for key in recipe.outputs},
+        loss_weights={key: recipe.loss_weights[key] for key in recipe.outputs},
+        weighted_metrics={key: [keras.metrics.BinaryAccuracy()] for key in recipe.outputs})
+    optimizer.build(trained.trainable_variables)
+    _build_losses(trained, source)
+    keeper = Keeper(directory, model, recipe)
+    epoch = keeper.restore(optimizer)
+    if keeper.is_done():
+        return
+    steps = recipe.steps_per_epoch or -(-len(source.values) // recipe.batch_size)
+    bar = ProgressBar(recipe.epochs, steps) if progress else None
+    try:
+        trained.fit(
+            _stream(recipe, source, epoch * steps), steps_per_epoch=steps, initial_epoch=epoch,
+            epochs=recipe.epochs, verbose=0, shuffle=False,
+            validation_data=None if valid is None else _Pass(valid),
+            callbacks=[StopOnNaN(), keeper, Curves(directory / "logs"), *([bar] if bar else [])])
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _build_losses(trained, source):
+    """Make the losses' and metrics' variables now: made while TensorFlow traces the first step,
+    they would have it trace the whole model a second time (half a minute for recurrent ones)."""
+    y = {key: np.zeros((1, *target.shape[1:]), np.float32)
+         for key, target in source.targets.items()}
+    weight = {key: np.ones(target.shape[:-1], np.float32) for key, target in y.items()}
+    guess = {key: keras.ops.convert_to_tensor(target) for key, target in y.items()}
+    trained.compute_loss(None, y, guess, weight)
+    trained.compute_metrics(None, y, guess, weight)
+    trained.reset_metrics()
+
+
+def _learning_rate(recipe):
+    if recipe.decay is None:
+        return recipe.learning_rate
+    return keras.optimizers.schedules.deserialize({**recipe.decay, "config": {
+        "initial_learning_rate": recipe.learning_rate, **recipe.decay["config"]}})
+
+
+def _source(recipe, model, features, mean, std, once=False):
+    """Batches of these features: sampled and mixed up for training, in order for one pass."""
+    targets = _targets(recipe, model, features)
+    if once:
+        sampler = sampling.Sequential(len(features), recipe.batch_size)
+        return Batches(features.values, targets, sampler, mean=mean, std=std)
+    if recipe.sampler == "balanced":
+        sampler = sampling.Balanced(features.manifest.tags(), recipe.batch_size, recipe.seed,
+                                    **recipe.sampler_arguments)
+    else:
+        sampler = sampling.Uniform(len(features), recipe.batch_size, recipe.seed)
+    return Batches(features.values, targets, sampler, mean=mean, std=std, seed=recipe.seed,
+                   mixup_alpha=recipe.mixup_alpha, mixup_rate=recipe.mixup_rate)
+
+
+def _targets(recipe, model, features):
+    """What each trained output is to say: "clip" (N, K), "frame" (N, T', K); NaN for unknown."""
+    tags, targets = features.manifest.tags(), {}
+    num_frames = features.values.shape[1]
+    shapes = model.compute_output_shape((1, *features.values.shape[1:]))
+    for key in recipe.outputs:
+        if key not in shapes:
+            raise ValueError(f"`loss_weights` asks for {key!r}, which {recipe.model_name} does not "
+                             f"have; it has {sorted(shapes)}")
+    if "clip" in recipe.outputs:
+        targets["clip"] = tags
+    if "frame" in recipe.outputs:
+        num_outputs = shapes["frame"][1]
+        if recipe.frame_targets == "tags":
+            targets["frame"] = np.broadcast_to(
+                tags[:, None], (len(tags), num_outputs, tags.shape[1]))
+        else:
+            clock = features.frontend.clock(num_frames // num_outputs)
+            targets["frame"] = features.manifest.frame_targets(clock, num_outputs)
+    for key, target in targets.items():
+        if not np.isfinite(target).any():
+            raise ValueError(f"`loss_weights` asks for {key!r}, but no clip of "
+                             f"{features.manifest.name!r} has labels for it.")
+    return targets
+
+
+def _stream(recipe, source, first_step):
+    """Endless batches from a step on: tf.data on TensorFlow, a plain generator elsewhere."""
+    if keras.backend.backend() != "tensorflow" and recipe.spec_augment is None:
+        return (source(step) for step in itertools.count(first_step))
+    try:
+        from sedzoo import pipeline
+    except ModuleNotFoundError as error:
+        raise ValueError("`spec_augment` needs TensorFlow and tensorflow-io, whose masks it uses: "
+                         f"{error}") from error
+
+    masks = None if recipe.spec_augment is None else pipeline.SpecAugment(
+        *source.values.shape[1:], seed=recipe.seed, **recipe.spec_augment)
+    return pipeline.batches(source, first_step=first_step, spec_augment=masks)
+
+
+class _Pass(keras.utils.PyDataset):
+    """One pass over Batches in order, the same on every backend."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.source = source
+
+    def __len__(self):
+        return self.source.sampler.num_steps
+
+    def __getitem__(self, step):
+        return self.source(step)
+
+
+def _claim(directory, recipe, train):
+    """Write down what this run is, or refuse a directory that holds another one."""
+    ours = {"recipe.json": recipe.to_dict(),
+            "classes.json": {"labels": list(train.labels), "mids": list(train.mids),
+                             "attribution": train.attribution}}
+    if (directory / "state.npz").is_file():
+        for name, fields in ours.items():
+            theirs = read_json(directory / name)
+            # More epochs than before are no other run: they go on from the last.
+            strange = [key for key, value in fields.items()
+                       if key != "epochs" and _plain(theirs.get(key)) != _plain(value)]
+            if strange:
+                raise ValueError(f"{directory} holds a run that differs in {', '.join(strange)} "
+                                 f"({name}); train into another directory, or anew with "
+                                 "resume=False.")
+    for name, fields in ours.items():
+        write_json(directory / name, fields)
+
+
+def _plain(value):
+    """Tuples as the lists that JSON makes of them."""
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _clear(directory):
+    for name in ("recipe.json", "classes.json", "standardise.npz", "state.npz", "history.csv",
+                 "metrics.json", "model.keras"):
+        (directory / name).unlink(missing_ok=True)
+    for name in ("checkpoints", "logs"):
+        shutil.rmtree(directory / name, ignore_errors=True)
