@@ -33,7 +33,8 @@ setup(
         "rich>=13",
     ],
     extras_require={
-        "test": ["pytest>=8", "hypothesis>=6", "ruff>=0.6", "jax>=0.6", "sed_eval>=0.2.1"],
+        "test": ["pytest>=8", "pytest-xdist>=3", "hypothesis>=6", "ruff>=0.6", "jax>=0.6",
+                 "sed_eval>=0.2.1"],
         "benchmark": ["torch>=2.6", "onnxruntime>=1.20", "onnx>=1.17"],
     },
     entry_points={"console_scripts": ["sedzoo = sedzoo.cli:main"]},

@@ -27,6 +27,8 @@ flags.DEFINE_string("esc10", None, "Folder of ESC-10.", required=True)
 flags.DEFINE_string("out", "exported/gated_crnn_esc10/1", "Export to write.")
 flags.DEFINE_string("work", "runs/esc10", "Folder for scenes, features and checkpoints.")
 flags.DEFINE_integer("epochs", 40, "Epochs of 100 batches.", lower_bound=1)
+flags.DEFINE_integer("schedule_epochs", 40, "Epochs after which the learning rate is 0.",
+                     lower_bound=1)
 flags.DEFINE_integer("num_scenes", 3000, "Training scenes of each kind.", lower_bound=1)
 flags.DEFINE_string("commit", "", "Commit to name in the card.")
 
@@ -55,7 +57,7 @@ def main(argv):
     known, unseen = esc10.folds(1, 2, 3), esc10.folds(4)
     train = training_set(known, work)
     valid = scenes(work / "valid", MIXED, unseen, 200, seed=9)
-    decay = {"class_name": "CosineDecay", "config": {"decay_steps": 100 * FLAGS.epochs}}
+    decay = {"class_name": "CosineDecay", "config": {"decay_steps": 100 * FLAGS.schedule_epochs}}
     run = fit(RECIPE.replace(epochs=FLAGS.epochs, decay=decay), train, valid, work / "run")
 
     fields = {"data": "Scenes composed from ESC-10, folds 1-3 of 5; scored on fold 4.",
@@ -102,6 +104,7 @@ def measure(detector, clips, valid):
     """What the export is worth on fold 4: on bare clips, and on scenes."""
     about = {"dataset": "ESC-10", "commit": FLAGS.commit,
              "command": f"python examples/train_esc10.py --epochs={FLAGS.epochs} "
+                        f"--schedule_epochs={FLAGS.schedule_epochs} "
                         f"--num_scenes={FLAGS.num_scenes}"}
     bare = {**about, "split": "fold 4, bare 5 s clips"}
     composed = {**about, "split": "fold 4, 200 composed scenes"}

@@ -26,6 +26,8 @@ def define(values):
                               "--set arguments.width=16.", flag_values=values)
     flags.DEFINE_list("valid_folds", ["4"], "Folds for validation (esc10, esc50).",
                       flag_values=values)
+    flags.DEFINE_float("valid_share", 0.1, "Share of the clips for validation (folder).", 0.01,
+                       0.9, flag_values=values)
     flags.DEFINE_integer("num_scenes", 500, "Scenes to compose (soundscapes).", 1,
                          flag_values=values)
     flags.DEFINE_bool("resume", True, "Go on with what is in --out.", flag_values=values)
@@ -66,13 +68,14 @@ def _changed(row, settings):
 def _open(values, sample_rate):
     """Training and validation Manifest."""
     from sedzoo import datasets
+    from sedzoo.datasets.partition import hold_out
 
     if values.data == "soundscapes":
         return _soundscapes(values, sample_rate)
     if not values.audio:
         raise UserError(f"--audio is needed for {values.data}")
     if values.data == "folder":
-        return datasets.folder.load(values.audio), None
+        return hold_out(datasets.folder.load(values.audio), values.valid_share)
     if values.data == "dcase2017_task4":
         if not values.metadata:
             raise UserError("--metadata is needed for dcase2017_task4")
