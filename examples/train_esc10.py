@@ -26,7 +26,8 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("esc10", None, "Folder of ESC-10.", required=True)
 flags.DEFINE_string("out", "exported/gated_crnn_esc10/1", "Export to write.")
 flags.DEFINE_string("work", "runs/esc10", "Folder for scenes, features and checkpoints.")
-flags.DEFINE_integer("epochs", 40, "Epochs of 100 batches.", lower_bound=1)
+flags.DEFINE_integer("epochs", 40, "Epochs.", lower_bound=1)
+flags.DEFINE_integer("steps", 100, "Batches of an epoch.", lower_bound=1)
 flags.DEFINE_integer("schedule_epochs", 40, "Epochs after which the learning rate is 0.",
                      lower_bound=1)
 flags.DEFINE_integer("num_scenes", 3000, "Training scenes of each kind.", lower_bound=1)
@@ -39,7 +40,7 @@ RECIPE = Recipe(
     id="sedzoo/gated-crnn-esc10", model_name="gated_crnn",
     arguments={"width": 32, "rnn_units": 64, "time_pools": (2, 1, 1), "dropout": 0.1},
     frontend="xu2018icassp-logmel", dataset="scenes of ESC-10", train_split="folds 1-3",
-    valid_split="fold 4", batch_size=16, steps_per_epoch=100,
+    valid_split="fold 4", batch_size=16,
     loss_weights={"clip": 0.5, "frame": 1.0}, mixup_alpha=0.4, mixup_rate=0.3,
     spec_augment={"time_width": 24, "freq_width": 8, "num_time": 1, "num_freq": 2},
     decisions={"thresholds": 0.5, "median_frames": 5})
@@ -56,9 +57,11 @@ def main(argv):
     esc10 = datasets.esc10(FLAGS.esc10)
     known, unseen = esc10.folds(1, 2, 3), esc10.folds(4)
     train = training_set(known, work)
-    valid = scenes(work / "valid", MIXED, unseen, 200, seed=9)
-    decay = {"class_name": "CosineDecay", "config": {"decay_steps": 100 * FLAGS.schedule_epochs}}
-    run = fit(RECIPE.replace(epochs=FLAGS.epochs, decay=decay), train, valid, work / "run")
+    valid = scenes(work / "valid", MIXED, unseen, min(200, FLAGS.num_scenes), seed=9)
+    decay = {"class_name": "CosineDecay",
+             "config": {"decay_steps": FLAGS.steps * FLAGS.schedule_epochs}}
+    recipe = RECIPE.replace(epochs=FLAGS.epochs, steps_per_epoch=FLAGS.steps, decay=decay)
+    run = fit(recipe, train, valid, work / "run")
 
     fields = {"data": "Scenes composed from ESC-10, folds 1-3 of 5; scored on fold 4.",
               "licence": "CC-BY 3.0 and CC0 recordings; the weights are given under CC-BY 4.0."}
@@ -107,7 +110,7 @@ def measure(detector, clips, valid):
                         f"--schedule_epochs={FLAGS.schedule_epochs} "
                         f"--num_scenes={FLAGS.num_scenes}"}
     bare = {**about, "split": "fold 4, bare 5 s clips"}
-    composed = {**about, "split": "fold 4, 200 composed scenes"}
+    composed = {**about, "split": f"fold 4, {len(valid)} composed scenes"}
     return [*({"metric": key, "value": value, **bare}
               for key, value in score_clips(detector, clips).items()),
             *({"metric": key, "value": value, **composed}
