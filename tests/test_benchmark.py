@@ -123,10 +123,10 @@ def test_all_networks_are_the_same_network(tool):
 def test_every_road_of_the_export_gives_the_same_scores(tmp_path, tool, monkeypatch):
     export = tool("export")
     monkeypatch.setattr(export, "BATCHES", (1, 2))
-    notes = export.prepare(tmp_path, width=4)
+    export.prepare(tmp_path, width=4)
     scores = {}
     for entry in export.contenders(str(tmp_path), 1):
-        if entry.name == export.ONNX and notes:
+        if entry.name == export.ONNX and not (tmp_path / "model.onnx").exists():
             continue
         work, facts = entry.build()
         work()

@@ -3,14 +3,12 @@ import numpy as np
 import pytest
 from contracts import allclose, check_layer, noise, numpy_of
 
-from sedzoo.layers import BatchNorm, GatedBiGRU, GatedConv2D, StackFrames
+from sedzoo.layers import BatchNorm, GatedConv2D, StackFrames
 
 
 def test_contracts():
     check_layer(GatedConv2D(5, kernel_size=(3, 1)), noise(3, 7, 8, 2))
     check_layer(BatchNorm(), noise(3, 7, 8, 2))
-    check_layer(GatedBiGRU(3), noise(3, 7, 4))
-    check_layer(GatedBiGRU(3, "cudnn"), noise(3, 7, 4))
     check_layer(StackFrames(3), noise(3, 7, 4))
 
 
@@ -59,30 +57,6 @@ def test_padded_frames_stay_out_of_the_batch_statistics():
     allclose(masked(padded, frame_mask=mask, training=True)[:, :6], plain(x, training=True), 1e-4)
 
 
-def test_the_gated_pair_is_two_grus_multiplied():
-    x, layer = noise(2, 5, 3), GatedBiGRU(4)
-    y = numpy_of(layer(x))
-    np.testing.assert_allclose(y, numpy_of(layer.linear(x)) * numpy_of(layer.gate(x)), atol=1e-6)
-    forward = keras_2_gru(x, *[numpy_of(w) for w in layer.gate.rnn.forward_layer.cell.weights])
-    np.testing.assert_allclose(numpy_of(layer.gate(x))[..., :4], forward, atol=1e-5)
-
-
-def keras_2_gru(x, kernel, recurrent, bias):
-    """Keras 2's GRU (hard sigmoid, reset before the product) with a sigmoid candidate."""
-    def hard(v):
-        return np.clip(0.2 * v + 0.5, 0, 1)
-
-    units, h, out = recurrent.shape[0], np.zeros((len(x), recurrent.shape[0])), []
-    for t in range(x.shape[1]):
-        gates = x[:, t] @ kernel + bias
-        z = hard(gates[:, :units] + h @ recurrent[:, :units])
-        r = hard(gates[:, units:2 * units] + h @ recurrent[:, units:2 * units])
-        candidate = 1 / (1 + np.exp(-(gates[:, 2 * units:] + (r * h) @ recurrent[:, 2 * units:])))
-        h = z * h + (1 - z) * candidate
-        out.append(h)
-    return np.stack(out, axis=1)
-
-
 def test_stacked_frames_repeat_the_ends():
     x = np.arange(4, dtype=np.float32).reshape(1, 4, 1)
     assert numpy_of(StackFrames(3)(x))[0].tolist() == [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 3]]
@@ -93,7 +67,5 @@ def test_stacked_frames_repeat_the_ends():
 def test_errors_name_the_argument():
     with pytest.raises(ValueError, match="filters=0"):
         GatedConv2D(0)
-    with pytest.raises(ValueError, match="recurrence='lstm'"):
-        GatedBiGRU(3, "lstm")
     with pytest.raises(ValueError, match="num_frames=4"):
         StackFrames(4)
