@@ -7,6 +7,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+# No test asserts a time, and a loaded machine must not make one fail.
+settings.register_profile("sedzoo", deadline=None)
+settings.load_profile("sedzoo")
 
 # Real audio and metadata, beside the checkout or where the variable says; tests skip without them.
 SHARED_DATA = Path(os.environ.get("SEDZOO_SHARED_DATA",

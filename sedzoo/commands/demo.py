@@ -10,6 +10,7 @@ from pathlib import Path
 
 from absl import flags
 
+_BATCH_SIZE = 16
 _MEDIAN_FRAMES = 5
 
 FRAMEWORK = "keras"
@@ -18,7 +19,7 @@ FRAMEWORK = "keras"
 def define(values):
     flags.DEFINE_string("out", "demo", "Folder for what the demo makes.", flag_values=values)
     flags.DEFINE_integer("num_scenes", 400, "Training scenes.", 1, flag_values=values)
-    flags.DEFINE_integer("epochs", 12, "Epochs.", 1, flag_values=values)
+    flags.DEFINE_integer("epochs", 14, "Epochs.", 1, flag_values=values)
 
 
 def run(values, arguments):
@@ -70,11 +71,13 @@ def _scenes(out, name, num_scenes, seed):
 def _recipe(epochs, num_scenes):
     from sedzoo.training import Recipe
 
+    steps = epochs * -(-num_scenes // _BATCH_SIZE)
     return Recipe(
         id="sedzoo/demo", model_name="gated_crnn", dataset="procedural scenes",
-        arguments={"width": 12, "rnn_units": 24, "projection": 64, "time_pools": (2, 2, 1),
+        arguments={"width": 16, "rnn_units": 32, "projection": 64, "time_pools": (2, 2, 1),
                    "momentum": 0.9},
-        batch_size=16, epochs=epochs, checkpoint_every=epochs, learning_rate=3e-3,
+        batch_size=_BATCH_SIZE, epochs=epochs, checkpoint_every=epochs, learning_rate=4e-3,
+        decay={"class_name": "CosineDecay", "config": {"decay_steps": steps}},
         loss_weights={"clip": 0.5, "frame": 1.0},
         decisions={"thresholds": 0.5, "median_frames": _MEDIAN_FRAMES})
 
