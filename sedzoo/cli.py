@@ -65,9 +65,14 @@ def _run(name, rest):
         print(f"{command.__doc__.strip()}\n\nFlags:\n{_flag_help(values)}")
         return 0
     try:
-        _import_quietly(getattr(command, "FRAMEWORK", None))
+        import_quietly(getattr(command, "FRAMEWORK", None))
         with _warnings_in_a_line(name):
-            return command.run(values, arguments) or 0
+            code = command.run(values, arguments) or 0
+            sys.stdout.flush()
+            return code
+    except BrokenPipeError:         # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print(f"sedzoo {name}: stopped", file=sys.stderr)
         return 130
@@ -97,7 +102,7 @@ def _warnings_in_a_line(name):
         yield
 
 
-def _import_quietly(framework):
+def import_quietly(framework):
     """Import a framework without the lines that its C++ prints before any log level applies."""
     if framework is None or framework in sys.modules:
         return

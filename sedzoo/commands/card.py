@@ -5,7 +5,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from sedzoo.cli import UserError
+from sedzoo.cli import UserError, import_quietly
 
 
 def define(values):
@@ -23,6 +23,8 @@ def run(values, arguments):
         fields = recipe(name).to_dict()
     else:
         from sedzoo.zoo.registry import model_card
+
+        import_quietly("keras")
         card = model_card(name)
         fields = {"name": name, **dataclasses.asdict(card), "hop_s": card.clock.hop_s}
     print(json.dumps(fields, indent=2, ensure_ascii=False))

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -76,6 +78,13 @@ def test_a_mistake_is_one_line_and_an_exit_code(capsys, argv, reason):
     code, out, err = call(capsys, *argv)
     assert code == 1 and not out
     assert err.count("\n") == 1 and reason in err and "Traceback" not in err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    command = f"{sys.executable} -m sedzoo card gated_crnn 2>&1 >&3 | cat"
+    done = subprocess.run(["bash", "-c", f"{{ {command}; }} 3> >(head -c 1 >/dev/null)"],
+                          capture_output=True, text=True, check=True)
+    assert "Broken pipe" not in done.stdout + done.stderr
 
 
 def test_debug_shows_where_it_came_from():
