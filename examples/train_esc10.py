@@ -106,7 +106,7 @@ def scenes(directory, spec, source, num_scenes, seed):
 def measure(detector, clips, valid):
     """What the export is worth on fold 4: on bare clips, and on scenes."""
     about = {"dataset": "ESC-10", "commit": FLAGS.commit,
-             "command": f"python examples/train_esc10.py --epochs={FLAGS.epochs} "
+             "command": f"python examples/train_esc10.py --esc10=DIR --epochs={FLAGS.epochs} "
                         f"--schedule_epochs={FLAGS.schedule_epochs} "
                         f"--num_scenes={FLAGS.num_scenes}"}
     bare = {**about, "split": "fold 4, bare 5 s clips"}

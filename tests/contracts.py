@@ -16,12 +16,12 @@ def noise(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
-def allclose(a, b, atol=1e-5):
+def assert_close(a, b, atol=1e-5):
     """Two outputs, arrays or dicts of arrays, agree."""
     if isinstance(a, dict):
         assert a.keys() == b.keys()
         for key in a:
-            allclose(a[key], b[key], atol)
+            assert_close(a[key], b[key], atol)
     else:
         np.testing.assert_allclose(numpy_of(a), numpy_of(b), atol=atol, rtol=1e-4)
 
@@ -33,10 +33,10 @@ def check_layer(layer, x, atol=1e-5):
     twin = type(layer).from_config(json.loads(json.dumps(layer.get_config())))
     twin(x)
     twin.set_weights(layer.get_weights())
-    allclose(twin(x), y, atol)
-    allclose({"alone": layer(x[1:2])} if not isinstance(y, dict) else layer(x[1:2]),
-             {"alone": y[1:2]} if not isinstance(y, dict) else {k: v[1:2] for k, v in y.items()},
-             atol)
+    assert_close(twin(x), y, atol)
+    alone = layer(x[1:2])
+    assert_close(alone, {key: value[1:2] for key, value in y.items()} if isinstance(y, dict)
+                 else y[1:2], atol)
     declared = layer.compute_output_shape(x.shape)
     real = {k: tuple(v.shape) for k, v in y.items()} if isinstance(y, dict) else tuple(y.shape)
     assert declared == real

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from contracts import allclose, check_layer, noise, numpy_of
+from contracts import assert_close, check_layer, noise, numpy_of
 
 from sedzoo.layers import BatchNorm, GatedConv2D, StackFrames
 
@@ -25,8 +25,8 @@ def test_one_convolution_or_two_give_the_same(training):
     one, two = GatedConv2D(4, fused=True), GatedConv2D(4, fused=False)
     one(x), two(x)
     two.set_weights(one.get_weights())
-    allclose(one(x, training=training), two(x, training=training))
-    allclose(dict(enumerate(one.get_weights())), dict(enumerate(two.get_weights())))
+    assert_close(one(x, training=training), two(x, training=training))
+    assert_close(dict(enumerate(one.get_weights())), dict(enumerate(two.get_weights())))
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -40,7 +40,7 @@ def test_the_fused_kernel_gives_keras_numbers_gradients_and_statistics(training)
         models.append(keras.Model(inputs, layer(conv(inputs), training=training)))
         models[-1].compile(keras.optimizers.SGD(0.1), "mse")
     models[1].set_weights(models[0].get_weights())
-    allclose(models[0](x), models[1](x))
+    assert_close(models[0](x), models[1](x))
     for model in models:
         model.train_on_batch(x, np.zeros_like(x))
     for a, b in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
@@ -54,7 +54,8 @@ def test_padded_frames_stay_out_of_the_batch_statistics():
     plain, masked = (GatedConv2D(2, kernel_size=1) for _ in range(2))
     plain(x), masked(x)
     masked.set_weights(plain.get_weights())
-    allclose(masked(padded, frame_mask=mask, training=True)[:, :6], plain(x, training=True), 1e-4)
+    assert_close(masked(padded, frame_mask=mask, training=True)[:, :6],
+                 plain(x, training=True), 1e-4)
 
 
 def test_stacked_frames_repeat_the_ends():

@@ -5,7 +5,7 @@ import importlib
 import keras
 import numpy as np
 import pytest
-from contracts import FRAMES, allclose, noise, numpy_of, train_step
+from contracts import FRAMES, assert_close, noise, numpy_of, train_step
 
 from sedzoo.frontend import Frontend
 from sedzoo.zoo import create_model, list_models, model_card, registry
@@ -63,7 +63,7 @@ def test_silence_is_finite(name):
 
 def test_a_clip_alone_equals_the_clip_in_a_batch(name):
     model, x = small(name), features(name)
-    allclose(model(x[1:2]), {key: value[1:2] for key, value in model(x).items()})
+    assert_close(model(x[1:2]), {key: value[1:2] for key, value in model(x).items()})
 
 
 def test_padding_changes_nothing_whatever_it_holds(name):
@@ -74,8 +74,8 @@ def test_padding_changes_nothing_whatever_it_holds(name):
     padded = np.concatenate([x, np.full((3, 9, x.shape[-1]), np.nan, np.float32)], axis=1)
     mask = np.arange(frames + 9)[None] < np.full((3, 1), frames)
     short, long = model(x), ragged({"audio": padded, "frame_mask": mask})
-    allclose(long["clip"], short["clip"])
-    allclose(long["frame"][:, :short["frame"].shape[1]], short["frame"])
+    assert_close(long["clip"], short["clip"])
+    assert_close(long["frame"][:, :short["frame"].shape[1]], short["frame"])
     assert not numpy_of(long["frame"])[:, short["frame"].shape[1]:].any()
 
 
@@ -89,13 +89,13 @@ def test_a_training_step_moves_every_trainable_weight(name):
 def test_a_saved_model_gives_the_same_numbers(name, tmp_path):
     model, x = small(name), features(name)
     model.save(tmp_path / "model.keras")
-    allclose(keras.saving.load_model(tmp_path / "model.keras")(x), model(x), atol=1e-6)
+    assert_close(keras.saving.load_model(tmp_path / "model.keras")(x), model(x), atol=1e-6)
 
 
 def test_weights_load_from_a_file(name, tmp_path):
     model, x = small(name), features(name)
     model.save_weights(tmp_path / "model.weights.h5")
-    allclose(small(name, weights=str(tmp_path / "model.weights.h5"))(x), model(x), atol=1e-6)
+    assert_close(small(name, weights=str(tmp_path / "model.weights.h5"))(x), model(x), atol=1e-6)
 
 
 def test_mixed_precision_gives_finite_float32(name):
