@@ -4,6 +4,7 @@ import numpy as np
 
 from sedzoo import audio
 from sedzoo.evaluation import accuracy, clip_scores, decide, event_scores, segment_scores
+from sedzoo.frame_scores import FrameScores
 
 
 def score_clips(detector, manifest, progress=None):
@@ -30,6 +31,17 @@ def score_clips(detector, manifest, progress=None):
     if (targets.sum(axis=1) == 1).all():
         results["clip_accuracy"] = accuracy(targets, probabilities)
     return results
+
+
+def frame_scores(detector, manifest, progress=None):
+    """What a detector says of every frame of every clip.
+
+    Args: as score_clips.
+    Returns: FrameScores, of the clips' names.
+    """
+    return FrameScores(detector.labels,
+                       {clip.name: detector.scores(clip.path)[0]
+                        for clip in (progress or iter)(manifest.clips)}, detector.clock)
 
 
 def score_scenes(detector, manifest, progress=None):

@@ -24,6 +24,8 @@ class Card:
         time_stride: int > 0, feature frames per output frame.
         labels: tuple of K display names in class order; `mids`: K machine ids, or ().
         decoder: dict of Decoder's arguments; the export's variables start from it.
+        tuning: dict, evaluation.Decisions.to_dict(): how the decoder's thresholds and medians were
+            chosen, and on what; {} where they were not.
         metrics: tuple of dicts {metric, value, dataset, split, command, commit}, measured numbers
             only.
         data, attribution, licence, paper: str, what it was trained on, whom to name for that,
@@ -41,6 +43,7 @@ class Card:
     time_stride: int = 1
     mids: tuple[str, ...] = ()
     decoder: dict = field(default_factory=dict)
+    tuning: dict = field(default_factory=dict)
     metrics: tuple[dict, ...] = ()
     data: str = ""
     attribution: str = ""
@@ -49,7 +52,7 @@ class Card:
     versions: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        for key in ("arguments", "frontend", "decoder", "versions", "metrics"):
+        for key in ("arguments", "frontend", "decoder", "tuning", "versions", "metrics"):
             object.__setattr__(self, key, self._plain(key))
         for key in ("labels", "mids", "metrics"):  # JSON knows no tuples
             object.__setattr__(self, key, tuple(getattr(self, key)))
@@ -71,6 +74,8 @@ class Card:
                           f"dicts of {', '.join(_METRIC_KEYS)} with a finite value")
         self._require_buildable("frontend", lambda: self.frontend_spec)
         self._require_buildable("decoder", lambda: self.decoder_spec)
+        self._require("tuning", not self.tuning or self._is_tuned(),
+                      "of this card's labels, thresholds and median_frames, or {}")
 
     def _plain(self, key):
         """The field as JSON would give it back, so that a card equals itself after reading."""
@@ -90,6 +95,11 @@ class Card:
         except TypeError as error:
             raise ValueError(f"`{key}` does not describe one: {error}. "
                              f"Received: {key}={getattr(self, key)!r}") from None
+
+    def _is_tuned(self):
+        return (tuple(self.tuning.get("labels", ())) == self.labels
+                and all(self.tuning.get(key) == self.decoder.get(key)
+                        for key in ("thresholds", "median_frames")))
 
     @property
     def frontend_spec(self):

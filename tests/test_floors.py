@@ -14,7 +14,8 @@ PACKAGE = Path(sedzoo.__file__).parent
 # Floor of each module or package, by its first name under sedzoo.
 FLOORS = {
     "audio": 0, "container": 0, "decode": 0, "frontend": 0, "events": 0, "rows": 0, "labels": 0,
-    "nearest": 0, "card": 0, "waveform": 0, "stitching": 0, "plotting": 0,
+    "nearest": 0, "card": 0, "waveform": 0, "stitching": 0, "plotting": 0, "segment_plots": 0,
+    "frame_scores": 0, "score_files": 0, "outputs": 0,
     "layers": 1, "datasets": 1,
     "zoo": 2,
     "evaluation": 3, "features": 3, "sampling": 3, "batches": 3, "pipeline": 3.5,
@@ -24,8 +25,9 @@ FLOORS = {
     "assess": 7, "cli": 7, "commands": 8, "__main__": 9,
 }
 # Floor 0 has a few steps of its own: the front end and events know nothing of files and cards.
-GROUND = ["nearest", "frontend", "events", "rows", "labels", "container", "decode", "audio",
-          "waveform", "card", "stitching", "plotting"]
+GROUND = ["nearest", "frontend", "events", "rows", "labels", "frame_scores", "score_files",
+          "outputs", "container", "decode", "audio", "waveform", "card", "stitching", "plotting",
+          "segment_plots"]
 TENSORFLOW = {"pipeline.py", "training/distribute.py", "serving.py",
               "layers/kernels_tensorflow.py"}
 

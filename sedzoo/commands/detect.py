@@ -4,12 +4,15 @@ Takes WAV, FLAC, OGG, MP3 and AIFF of any rate and length, from one second to ma
 file is named on standard error and does not stop the others.
 """
 
+import dataclasses
 import sys
 from pathlib import Path
 
 from absl import flags
 
 from sedzoo.cli import UserError
+from sedzoo.frame_scores import FrameScores
+from sedzoo.score_files import write_scores
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".w64", ".rf64")
 
@@ -25,6 +28,8 @@ def define(values):
                         flag_values=values)
     flags.DEFINE_string("plot", None, "PNG file, or a folder when there are several recordings: "
                         "spectrogram with event lanes.", flag_values=values)
+    flags.DEFINE_string("scores_out", None, "Folder for the frame scores, a table for each "
+                        "recording, as `sedzoo evaluate --scores` reads them.", flag_values=values)
     flags.DEFINE_float("threshold", None, "One threshold for all classes, in place of the "
                        "export's own.", 0.0, 1.0, flag_values=values)
     flags.DEFINE_bool("progress", None, "Progress bar on standard error (default: on a terminal).",
@@ -44,6 +49,8 @@ def run(values, arguments):
     if values.plot and len(files) > 1 and Path(values.plot).suffix:
         raise UserError(f"--plot must be a folder for {len(files)} recordings. "
                         f"Received: {values.plot}")
+    if values.scores_out and len({file.name for file in files}) < len(files):
+        raise UserError("--scores_out names tables after recordings: no two may have the same name")
     detector = Detector(values.model)
     found, failed = {}, 0
     for file in files:
@@ -79,8 +86,19 @@ def _files(arguments):
 
 def _detect(detector, file, values):
     wanted = sys.stderr.isatty() if values.progress is None else values.progress
-    if not wanted:
-        return detector.detect(str(file), values.threshold)
+    if wanted:
+        scores, clock = _scores_with_bar(detector, file)
+    else:
+        scores, clock = detector.scores(str(file))
+    if values.scores_out:
+        write_scores(values.scores_out, FrameScores(detector.labels, {file.name: scores}, clock))
+    decoder = detector.decoder
+    if values.threshold is not None:
+        decoder = dataclasses.replace(decoder, thresholds=values.threshold)
+    return decoder.decode(scores, detector.labels, clock)
+
+
+def _scores_with_bar(detector, file):
     from rich.console import Console
     from rich.progress import Progress
 
@@ -88,7 +106,7 @@ def _detect(detector, file, values):
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(file.name, total=audio.duration_s(str(file)))
-        return detector.detect(str(file), values.threshold,
+        return detector.scores(str(file),
                                progress=lambda seconds: bar.update(task, completed=seconds))
 
 

@@ -1,10 +1,11 @@
 """Clip-level decisions and scores: which sounds are in a clip."""
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from sedzoo.evaluation.counts import Result, precision_recall_f1, require_micro
+from sedzoo.evaluation.counts import Result, macro, precision_recall_f1, require_average
 
 # Where a class has no positive clip to learn a threshold from: the paper's fixed one.
 _FIXED = 0.3
@@ -12,13 +13,17 @@ _FIXED = 0.3
 
 @dataclass(frozen=True)
 class ClipScores(Result):
-    """How well decisions agree with tags, over all (clip, class) pairs.
+    """How well decisions agree with tags.
 
     Args:
         f1, precision, recall: float in [0, 1], NaN where they are rates of nothing.
-        num_hits, num_estimated, num_reference: int, pairs that are in both, decided, tagged.
+        num_hits, num_estimated, num_reference: int, pairs of clip and class that are in both,
+            decided, tagged.
         num_clips: int.
-        average: str, "micro": pairs of all classes are counted together.
+        average: str, "micro": pairs of all classes are counted together; "macro": means over
+            classes; "class": one class alone.
+        num_skipped: int, classes without positive clips, which a macro average leaves out.
+        per_class: dict of label -> ClipScores.
     """
 
     f1: float
@@ -29,6 +34,8 @@ class ClipScores(Result):
     num_reference: int
     num_clips: int
     average: str = "micro"
+    num_skipped: int = 0
+    per_class: dict = field(default_factory=dict, repr=False)
 
 
 def decide(probabilities, thresholds=_FIXED, *, at_least_one=True):
@@ -45,7 +52,7 @@ def decide(probabilities, thresholds=_FIXED, *, at_least_one=True):
     Raises: ValueError for probabilities that are not finite or not (N, K).
     Source: Xu et al. 2018, https://arxiv.org/abs/1710.00343, rule of the released code.
     """
-    probabilities = _probabilities(probabilities)
+    probabilities = require_probabilities(probabilities)
     thresholds = np.asarray(thresholds)
     num_classes = probabilities.shape[1]
     if thresholds.shape not in ((), (num_classes,)):
@@ -73,8 +80,8 @@ def best_thresholds(targets, probabilities, step=0.01):
     Returns: float64 (K,).
     Raises: ValueError for shapes that differ, tags that are not 0 or 1, or a step out of range.
     """
-    probabilities = _probabilities(probabilities)
-    targets = _decisions("targets", targets, probabilities.shape)
+    probabilities = require_probabilities(probabilities)
+    targets = require_binary("targets", targets, probabilities.shape)
     if not 0 < step <= 1:
         raise ValueError(f"`step` must lie in (0, 1]. Received: step={step!r}")
     num_steps = round(1 / step)
@@ -90,29 +97,50 @@ def best_thresholds(targets, probabilities, step=0.01):
     return thresholds
 
 
-def clip_scores(targets, decisions, *, average="micro"):
-    """Precision, recall and F1 over all (clip, class) pairs.
+def clip_scores(targets, decisions, *, average="micro", labels=None):
+    """Precision, recall and F1 of decisions on clips.
+
+    Equal to scikit-learn's precision_recall_fscore_support with zero_division=nan, for "macro"
+    over the classes that have positive clips: F1 of a class that was tagged and never decided is
+    0 and counts, its precision is NaN and does not. Macro F1 is the mean of the classes' F1, not
+    the F1 of mean precision and mean recall.
 
     Args:
         targets: (N, K) of 0 and 1. Clips whose tags are not known (NaN) must be left out.
         decisions: bool (N, K), such as `decide` makes.
-        average: "micro", the only one of the papers 004 and 000.
+        average: "micro" or "macro". Defaults to "micro".
+        labels: K names of the columns. Defaults to None: "0", "1", ...
 
     Returns: ClipScores.
-    Raises: ValueError for shapes that differ or entries that are not 0 or 1.
+    Raises: ValueError for shapes that differ, entries that are not 0 or 1, or bad labels.
     """
-    require_micro(average)
-    targets = _decisions("targets", targets, np.shape(decisions))
-    decisions = _decisions("decisions", decisions, targets.shape)
-    num_hits, num_estimated, num_reference = (
-        int(pairs.sum()) for pairs in (targets & decisions, decisions, targets))
+    require_average(average)
+    targets = require_binary("targets", targets, np.shape(decisions))
+    decisions = require_binary("decisions", decisions, targets.shape)
+    counts = np.array([np.count_nonzero(pairs, axis=0)
+                       for pairs in (targets & decisions, decisions, targets)])  # (3, K)
+    labels = class_names(labels, targets.shape[1])
+    per_class = {label: _of_counts(counts[:, k], len(targets), "class")
+                 for k, label in enumerate(labels)}
+    pooled = _of_counts(counts.sum(axis=1), len(targets), "micro", per_class=per_class)
+    if average == "micro":
+        return pooled
+    positive = [one for one in per_class.values() if one.num_reference]
+    rates = {rate: macro(getattr(one, rate) for one in positive)[0]
+             for rate in ("f1", "precision", "recall")}
+    return dataclasses.replace(pooled, average="macro",
+                               num_skipped=len(per_class) - len(positive), **rates)
+
+
+def _of_counts(counts, num_clips, average, **more):
+    num_hits, num_estimated, num_reference = (int(count) for count in counts)
     precision, recall, f1 = precision_recall_f1(num_hits, num_estimated, num_reference)
-    return ClipScores(f1, precision, recall, num_hits, num_estimated, num_reference,
-                      num_clips=len(targets))
+    return ClipScores(f1, precision, recall, num_hits, num_estimated, num_reference, num_clips,
+                      average, **more)
 
 
 def accuracy(targets, probabilities):
-    """Share of clips whose one class is the most probable one.
+    """Share of clips whose one class is the most probable one, of equal ones the first.
 
     Args:
         targets: (N, K) with a single 1 in each row.
@@ -121,16 +149,13 @@ def accuracy(targets, probabilities):
     Returns: float in [0, 1].
     Raises: ValueError for no clips at all, or a clip with no class or several.
     """
-    probabilities = _probabilities(probabilities)
-    targets = _decisions("targets", targets, probabilities.shape)
-    if not len(targets) or (targets.sum(axis=1) != 1).any():
-        raise ValueError("`targets` must have exactly one class in each of one or more clips. "
-                         f"Received: {np.unique(targets.sum(axis=1))} classes in "
-                         f"{len(targets)} clips")
-    return float((targets.argmax(axis=1) == probabilities.argmax(axis=1)).mean())
+    probabilities = require_probabilities(probabilities)
+    classes = single_classes(targets, probabilities.shape)
+    return float((classes == probabilities.argmax(axis=1)).mean())
 
 
-def _probabilities(probabilities):
+def require_probabilities(probabilities):
+    """Finite numbers -> float (N, K)."""
     probabilities = np.asarray(probabilities)
     if probabilities.dtype.kind != "f":
         probabilities = probabilities.astype(np.float64)
@@ -142,12 +167,33 @@ def _probabilities(probabilities):
     return probabilities
 
 
-def _decisions(name, decisions, shape):
+def require_binary(name, values, shape):
     """Entries of 0 and 1 -> bool (N, K)."""
-    decisions = np.asarray(decisions)
-    if decisions.ndim != 2 or decisions.shape != shape:
+    values = np.asarray(values)
+    if values.ndim != 2 or values.shape != shape:
         raise ValueError(f"`{name}` must have shape (clips, classes), here {shape}. "
-                         f"Received: shape {decisions.shape}")
-    if not np.isin(decisions, (0, 1)).all():
+                         f"Received: shape {values.shape}")
+    if values.dtype != bool and not ((values == 0) | (values == 1)).all():
         raise ValueError(f"`{name}` must be 0 or 1 everywhere; leave out clips without tags.")
-    return decisions.astype(bool)
+    return values.astype(bool)
+
+
+def single_classes(targets, shape):
+    """Tags with a single 1 in each of N > 0 rows -> which class that is, int64 (N,)."""
+    targets = require_binary("targets", targets, shape)
+    num_tags = np.count_nonzero(targets, axis=1)
+    if not len(targets) or (num_tags != 1).any():
+        raise ValueError("`targets` must have exactly one class in each of one or more clips. "
+                         f"Received: {np.unique(num_tags)} classes in {len(targets)} clips")
+    return targets.argmax(axis=1)
+
+
+def class_names(labels, num_classes):
+    """Names of K columns, or "0", "1", ... where there are none -> tuple of K."""
+    if labels is None:
+        return tuple(str(k) for k in range(num_classes))
+    labels = tuple(labels)
+    if len(labels) != num_classes or len(set(labels)) != num_classes:
+        raise ValueError(f"`labels` must be {num_classes} distinct names, one for each class. "
+                         f"Received: {len(labels)} names, {len(set(labels))} distinct")
+    return labels

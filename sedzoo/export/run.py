@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from sedzoo.card import Card
+from sedzoo.evaluation.tuning.decisions import Decisions
 from sedzoo.export import savedmodel
 from sedzoo.training.run import Run
 from sedzoo.zoo.registry import model_card
@@ -20,7 +21,8 @@ def from_run(run_directory, directory, *, metrics=None, decoder=None, overwrite=
         run_directory: path of a finished run (training.Run).
         directory: path to write, `exported/<name>/<version>`; <name> becomes the card's.
         metrics: list of dicts as Card holds them; None for the run's own metrics.json, if any.
-        decoder: events.Decoder that the export starts from; None for the recipe's.
+        decoder: events.Decoder that the export starts from, or evaluation.Decisions, whose note
+            the card then has; None for the recipe's.
         overwrite: bool, replace what is there.
         **fields: other fields of the Card, such as data, licence, name.
     Returns: pathlib.Path of the directory.
@@ -39,7 +41,8 @@ def from_run(run_directory, directory, *, metrics=None, decoder=None, overwrite=
         "time_stride": _time_stride(run.model, recipe.features().clip_frames),
         "labels": run.labels,
         "mids": run.mids,
-        "decoder": dataclasses.asdict(decoder or recipe.decoder()),
+        **(decoder.card_fields() if isinstance(decoder, Decisions) else
+           {"decoder": dataclasses.asdict(decoder or recipe.decoder())}),
         "metrics": metrics,
         "data": f"{recipe.dataset}, {recipe.train_split}",
         "attribution": run.attribution,

@@ -29,34 +29,79 @@ def plain_f1(targets, decisions):
 # -- scores ------------------------------------------------------------------------------------
 
 
-@given(tagged)
+decided = shapes.flatmap(lambda shape: st.tuples(
+    hnp.arrays(bool, shape), hnp.arrays(bool, shape, elements=st.booleans())))
+
+
+@settings(max_examples=300)
+@given(decided)
 def test_scores_are_those_of_scikit_learn(case):
-    targets, probabilities = case
-    decisions = probabilities > 0.5
-    got = clip_scores(targets, decisions)
-    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-        targets.ravel(), decisions.ravel(), average="binary", pos_label=True,
-        zero_division=np.nan)
-    np.testing.assert_allclose([got.precision, got.recall], [precision, recall], rtol=1e-12)
-    # Where nothing was decided and something tagged, or the reverse, F1 is 0 for us.
-    if targets.any() or decisions.any():
-        np.testing.assert_allclose(got.f1, np.nan_to_num(f1), rtol=1e-12)
-    else:
-        assert np.isnan(got.f1)
+    targets, decisions = case
+    rates = {"zero_division": np.nan}
+    pooled, each = clip_scores(targets, decisions), clip_scores(targets, decisions).per_class
+    np.testing.assert_allclose(
+        [pooled.precision, pooled.recall, pooled.f1],
+        metrics.precision_recall_fscore_support(
+            targets.ravel(), decisions.ravel(), average="binary", pos_label=True, **rates)[:3],
+        rtol=1e-12)
+    for k, one in enumerate(each.values()):
+        np.testing.assert_allclose(
+            [one.precision, one.recall, one.f1, one.num_reference],
+            np.ravel(metrics.precision_recall_fscore_support(
+                targets[:, k], decisions[:, k], labels=[True], **rates)), rtol=1e-12)
+
+
+@settings(max_examples=300)
+@given(decided)
+def test_macro_scores_are_scikit_learns_over_the_classes_with_positive_clips(case):
+    targets, decisions = case
+    got = clip_scores(targets, decisions, average="macro")
+    positive = np.flatnonzero(targets.any(axis=0))
+    assert got.num_skipped == targets.shape[1] - len(positive)
+    assert got.average == "macro"
+    if not len(positive):
+        assert np.isnan([got.precision, got.recall, got.f1]).all()
+        return
+    # Columns are padded by an empty one: scikit-learn takes a single column for two classes.
+    padded = [np.pad(array, ((0, 0), (0, 1))) for array in case]
+    np.testing.assert_allclose(
+        [got.precision, got.recall, got.f1],
+        metrics.precision_recall_fscore_support(
+            *padded, labels=positive, average="macro", zero_division=np.nan)[:3], rtol=1e-12)
+
+
+def test_classes_without_positive_clips_are_left_out_and_counted():
+    got = clip_scores([[1, 0, 0], [1, 0, 1]], [[1, 1, 0], [0, 0, 0]], average="macro",
+                      labels=("dog", "cat", "car"))
+    assert (got.num_skipped, got.recall, got.f1) == (1, 0.25, pytest.approx(1 / 3))
+    assert got.precision == 1, "of a class never decided there is no precision"
+    assert got.per_class["cat"].f1 == 0
+    assert (got.num_hits, got.num_estimated, got.num_reference) == (1, 2, 3)
 
 
 def test_counts_are_pairs_of_clip_and_class():
     got = clip_scores([[1, 1, 0], [0, 0, 1]], [[1, 0, 1], [0, 0, 1]])
     assert (got.num_hits, got.num_estimated, got.num_reference, got.num_clips) == (2, 3, 3, 2)
     assert got.f1 == got.precision == got.recall == pytest.approx(2 / 3)
-    assert got.average == "micro"
+    assert (got.average, got.num_skipped) == ("micro", 0)
+    assert list(got.per_class) == ["0", "1", "2"]
+    one = got.per_class["2"]
+    assert (one.num_hits, one.num_estimated, one.num_reference, one.num_clips) == (1, 2, 1, 2)
+    assert (one.average, one.per_class) == ("class", {})
+
+
+def test_no_clips_have_no_scores():
+    got = clip_scores(np.zeros((0, 2)), np.zeros((0, 2), bool))
+    assert np.isnan([got.f1, got.precision, got.recall]).all() and got.num_clips == 0
 
 
 def test_results_are_plain_json():
-    got = clip_scores(np.eye(2), np.zeros((2, 2))).to_dict()
+    got = clip_scores(np.eye(2), np.zeros((2, 2)), labels=["dog", "cat"]).to_dict()
+    rates = {"f1": 0.0, "precision": None, "recall": 0.0, "num_hits": 0, "num_estimated": 0,
+             "num_clips": 2, "num_skipped": 0}
+    one = {**rates, "num_reference": 1, "average": "class", "per_class": {}}
     assert json.loads(json.dumps(got, allow_nan=False)) == {
-        "f1": 0.0, "precision": None, "recall": 0.0, "num_hits": 0, "num_estimated": 0,
-        "num_reference": 2, "num_clips": 2, "average": "micro"}
+        **rates, "num_reference": 2, "average": "micro", "per_class": {"dog": one, "cat": one}}
 
 
 @given(arrays(np.int64, st.integers(0, 1000)))
@@ -116,8 +161,12 @@ def test_tuned_thresholds_separate_what_can_be_separated():
 
 
 def test_the_bad_argument_is_named():
-    with pytest.raises(ValueError, match="average='macro'"):
-        clip_scores([[1]], [[1]], average="macro")
+    with pytest.raises(ValueError, match="average='weighted'"):
+        clip_scores([[1]], [[1]], average="weighted")
+    with pytest.raises(ValueError, match="`labels` must be 2 distinct names.*1 names"):
+        clip_scores([[1, 0]], [[1, 0]], labels=["dog"])
+    with pytest.raises(ValueError, match="2 names, 1 distinct"):
+        clip_scores([[1, 0]], [[1, 0]], labels=["dog", "dog"])
     with pytest.raises(ValueError, match="`targets` must be 0 or 1"):
         clip_scores([[np.nan, 1]], [[1, 1]])
     with pytest.raises(ValueError, match="`decisions` must be 0 or 1"):

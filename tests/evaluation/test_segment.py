@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedzoo.evaluation import segment_scores
+from sedzoo.evaluation import segment, segment_scores
+from sedzoo.evaluation.segment import count_segments, segment_counts
+from sedzoo.evaluation.table import tables
 from sedzoo.events import Event
 from sedzoo.labels import read_events
 
@@ -44,36 +46,61 @@ def by_sed_eval(reference, estimated, durations, segment_s, labels=LABELS):
                    "file": name} for event in events.get(name, ())]
                  for events in (reference, estimated))
         scorer.evaluate(*lists, evaluated_length_seconds=durations and durations[name])
-    return scorer.results_overall_metrics(), scorer.overall
+    return scorer
 
 
-def check(got, reference, estimated, durations, segment_s, labels=LABELS):
-    expected, counts = by_sed_eval(reference, estimated, durations, segment_s, labels)
-    assert (got.num_hits, got.num_estimated, got.num_reference) == tuple(
-        counts[key] for key in ("Ntp", "Nsys", "Nref"))
+def check_rates(got, f_measure, error_rate):
+    """The stated differences: F1 is 0 where sed_eval has NaN, but for two empty lists; error
+    rates without reference are not numbers."""
     for key in ("precision", "recall"):
-        np.testing.assert_allclose(getattr(got, key), expected["f_measure"][key], atol=1e-9)
-    # The stated differences: F1 is 0 where sed_eval has NaN, but for two empty lists.
-    f1 = expected["f_measure"]["f_measure"]
+        np.testing.assert_allclose(getattr(got, key), f_measure[key], atol=1e-9)
+    f1 = f_measure["f_measure"]
     if got.num_estimated + got.num_reference:
         f1 = np.nan_to_num(f1)
     np.testing.assert_allclose(got.f1, f1, atol=1e-9)
-    for key in ("error_rate", "substitution_rate", "deletion_rate", "insertion_rate"):
+    for key, rate in error_rate.items():
         if got.num_reference:
-            np.testing.assert_allclose(getattr(got, key), expected["error_rate"][key], atol=1e-9)
+            np.testing.assert_allclose(getattr(got, key), rate, atol=1e-9)
         else:
-            assert getattr(got, key) == math.inf or math.isnan(getattr(got, key))
+            assert not math.isfinite(getattr(got, key))
 
 
-@settings(deadline=None, max_examples=100)
+def check(reference, estimated, durations, segment_s=1.0, labels=LABELS):
+    """Overall, class-wise and averaged scores against sed_eval's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")                     # of sed_eval's means of nothing
+        scorer = by_sed_eval(reference, estimated, durations, segment_s, labels)
+        theirs = scorer.results()
+    options = {"segment_s": segment_s, "labels": labels}
+    micro = segment_scores(reference, estimated, durations, **options)
+    check_rates(micro, theirs["overall"]["f_measure"], theirs["overall"]["error_rate"])
+    assert (micro.num_hits, micro.num_estimated, micro.num_reference, micro.num_substitutions,
+            micro.num_deletions, micro.num_insertions) == tuple(
+        scorer.overall[key] for key in ("Ntp", "Nsys", "Nref", "S", "D", "I"))
+    for label in labels:
+        class_wise = theirs["class_wise"][label]
+        check_rates(micro.per_class[label], class_wise["f_measure"], class_wise["error_rate"])
+
+    macro = segment_scores(reference, estimated, durations, average="macro", **options)
+    per_class = macro.per_class.values()
+    assert macro.num_skipped == sum(math.isnan(one.f1) for one in per_class)
+    for key in ("f1", "precision", "recall", "error_rate", "deletion_rate", "insertion_rate"):
+        rates = [getattr(one, key) for one in per_class if math.isfinite(getattr(one, key))]
+        np.testing.assert_allclose(getattr(macro, key), np.mean(rates) if rates else math.nan,
+                                   atol=1e-9)
+    if all(one.num_reference and one.num_estimated for one in per_class):
+        check_rates(macro, *(theirs["class_wise_average"][key]
+                             for key in ("f_measure", "error_rate")))
+    return micro, macro
+
+
+@settings(max_examples=150)
 @given(cases(), st.sampled_from([1.0, 0.1, 0.25, 0.3, 2.0, 100.0]))
 def test_scores_are_those_of_sed_eval(case, segment_s):
-    reference, estimated, durations = case
-    got = segment_scores(reference, estimated, durations, segment_s=segment_s)
-    check(got, reference, estimated, durations, segment_s)
+    check(*case, segment_s)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(cases())
 def test_without_durations_clips_end_as_in_sed_eval(case):
     reference, estimated, _ = case
@@ -81,7 +108,36 @@ def test_without_durations_clips_end_as_in_sed_eval(case):
     reference = {name: events for name, events in reference.items()
                  if events or estimated[name]}
     estimated = {name: estimated[name] for name in reference}
-    check(segment_scores(reference, estimated), reference, estimated, None, 1.0)
+    check(reference, estimated, None)
+
+
+@settings(max_examples=60)
+@given(cases(), st.sampled_from([1.0, 0.1, 0.3, 7.0]))
+def test_counts_are_those_of_arrays_of_segments(case, segment_s):
+    reference, estimated, durations = case
+    wanted, found = tables(reference, estimated, LABELS)
+    num_segments = count_segments(wanted, found, durations, segment_s)
+    on = np.zeros((2, len(durations), num_segments.max(), len(LABELS)), bool)
+    for active, table in zip(on, (wanted, found), strict=True):
+        for clip, label, onset, offset in zip(table.clip, table.label, table.onset, table.offset,
+                                              strict=True):
+            start, stop = math.floor(onset / segment_s), math.ceil(offset / segment_s)
+            active[clip, start:min(stop, num_segments[clip]), label] = True
+    expected = [pairs.sum(axis=(0, 1)) for pairs in (on.all(axis=0), on[1], on[0])]
+    np.testing.assert_array_equal(segment_counts(wanted, found, num_segments, segment_s), expected)
+
+
+@settings(max_examples=60)
+@given(cases(), st.randoms())
+def test_neither_the_order_of_events_nor_blocks_of_clips_change_a_score(case, random):
+    reference, estimated, durations = case
+    expected = segment_scores(reference, estimated, durations)
+    shuffled = [{name: random.sample(events[name], len(events[name])) for name in random.sample(
+        list(events), len(events))} for events in (reference, estimated)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segment, "_BLOCK", 1)
+        got = segment_scores(*shuffled, durations)
+    assert repr(got.to_dict()) == repr(expected.to_dict())
 
 
 def perturbed(files, labels, rng):
@@ -111,10 +167,28 @@ def test_scores_on_dcase_2017_are_those_of_sed_eval(part, shared_data):
     estimated = perturbed(reference, labels, np.random.default_rng(4))
     # The clips nobody marked stay in: what is detected there is wrong.
     assert any(not events and estimated.get(name) for name, events in reference.items())
-    durations = dict.fromkeys(reference, 10.0)
-    got = segment_scores(reference, estimated, 10.0)
-    assert 0.4 < got.f1 < 0.9 and got.num_segments == 10 * len(reference)
-    check(got, reference, estimated, durations, 1.0, labels)
+    micro, macro = check(reference, estimated, dict.fromkeys(reference, 10.0), labels=labels)
+    assert 0.4 < micro.f1 < 0.9 and macro.num_skipped == 0
+    assert micro.num_segments == 10 * len(reference)
+
+
+def test_scores_on_desed_are_those_of_sed_eval(shared_data):
+    reference = read_events(shared_data / "desed_metadata" / "validation" / "validation.tsv")
+    labels = sorted({event.label for events in reference.values() for event in events})
+    estimated = perturbed(reference, labels, np.random.default_rng(5))
+    micro, _ = check(reference, estimated, dict.fromkeys(reference, 10.0), 0.5, labels)
+    assert micro.num_segments == 20 * len(reference)
+
+
+@pytest.mark.parametrize("threshold, segment_s", [(0.1, 1.0), (0.5, 1.0), (0.9, 0.2), (1.0, 1.0)])
+def test_scores_of_a_real_system_are_those_of_sed_eval(threshold, segment_s, shared_data):
+    folder = shared_data / "psds_dcase2019_baseline"
+    reference = read_events(folder / "dcase2019t4_gt.csv")
+    estimated = read_events(folder / f"baseline_{threshold}.csv")
+    labels = sorted({event.label for events in reference.values() for event in events})
+    if threshold < 1:
+        assert max(event.offset for events in estimated.values() for event in events) > 10
+    check(reference, estimated, dict.fromkeys(reference, 10.0), segment_s, labels)
 
 
 def test_a_second_worked_by_hand():
@@ -143,12 +217,57 @@ def test_rates_of_nothing_are_none_in_json():
     assert fields["precision"] == 0 and fields["segment_s"] == 1.0
 
 
+def test_macro_averages_classes_and_counts_those_it_skips():
+    reference = {"a.wav": [Event(0, 4, "dog"), Event(0, 2, "car")]}
+    estimated = {"a.wav": [Event(0, 2, "dog"), Event(3, 4, "rain")]}
+    got = segment_scores(reference, estimated, 4, average="macro",
+                         labels=["dog", "car", "rain", "bird"])
+    assert got.average == "macro" and list(got.per_class) == ["dog", "car", "rain", "bird"]
+    assert [one.f1 for one in got.per_class.values()][:3] == [2 / 3, 0, 0]
+    assert got.num_skipped == 1                                     # bird: neither here nor there
+    assert got.f1 == pytest.approx(2 / 9)
+    assert got.error_rate == (0.5 + 1) / 2                          # rain: no reference
+    assert (got.num_hits, got.num_estimated, got.num_reference) == (2, 3, 6)
+    dog = got.per_class["dog"]
+    assert (dog.average, dog.per_class, dog.num_deletions, dog.deletion_rate) == ("class", {}, 2,
+                                                                                  0.5)
+
+
+def test_events_of_a_class_that_overlap_are_one_activity():
+    apart = {"a.wav": [Event(0, 3, "dog")]}
+    overlapping = {"a.wav": [Event(0, 2, "dog"), Event(1, 3, "dog"), Event(1, 1.5, "dog")]}
+    got = segment_scores(overlapping, apart, 5)
+    assert (got.num_hits, got.num_reference, got.error_rate) == (3, 3, 0)
+
+
+def test_what_lies_past_the_end_of_a_clip_is_not_scored():
+    reference = {"a.wav": [Event(8, 30, "dog")], "b.wav": [Event(0, 1, "dog")]}
+    estimated = {"a.wav": [Event(9.5, 10.2, "dog"), Event(10.5, 11, "dog")]}
+    got = segment_scores(reference, estimated, 10)
+    assert (got.num_reference, got.num_estimated, got.num_segments) == (3, 1, 20)
+
+
+def test_nothing_scores_nothing():
+    for labels in (None, (), ["dog"]):
+        for average in ("micro", "macro"):
+            got = segment_scores({}, {}, average=average, labels=labels)
+            assert math.isnan(got.f1) and got.num_segments == got.num_reference == 0
+    got = segment_scores({"a.wav": []}, {"a.wav": []})
+    assert got.num_segments == 0 and math.isnan(got.error_rate)
+
+
+def test_many_short_segments_of_long_clips_need_no_array_of_them():
+    day = {"a.wav": [Event(0, 43200, "dog")]}
+    got = segment_scores(day, {"a.wav": [Event(21600, 86400, "dog")]}, 86400, segment_s=1e-6)
+    assert (got.num_hits, got.num_reference) == (21_600_000_000, 43_200_000_000)
+
+
 # -- errors ------------------------------------------------------------------------------------
 
 
 def test_the_bad_argument_is_named():
     clip = {"a.wav": [Event(0, 1, "dog")]}
-    with pytest.raises(ValueError, match="1 clips that `reference` has not, such as 'b.wav'"):
+    with pytest.raises(ValueError, match="`estimated` has 1 clips .*such as 'b.wav'"):
         segment_scores(clip, {"b.wav": []}, 10.0)
     with pytest.raises(ValueError, match="Received: None for 'a.wav'"):
         segment_scores(clip, {}, {"b.wav": 10.0})
@@ -157,5 +276,10 @@ def test_the_bad_argument_is_named():
             segment_scores(clip, {}, bad)
         with pytest.raises(ValueError, match="`segment_s` must be positive"):
             segment_scores(clip, {}, 10.0, segment_s=bad)
-    with pytest.raises(ValueError, match="average='macro'"):
-        segment_scores(clip, {}, 10.0, average="macro")
+    for durations in (10.0, None):
+        with pytest.raises(ValueError, match="long enough to count segments"):
+            segment_scores(clip, {}, durations, segment_s=1e-300)
+    with pytest.raises(ValueError, match="average='weighted'"):
+        segment_scores(clip, {}, 10.0, average="weighted")
+    with pytest.raises(ValueError, match="`estimated`: the class 'dogs' in 'a.wav'.*'dog'"):
+        segment_scores(clip, {"a.wav": [Event(0, 1, "dogs")]}, 10.0, labels=["dog"])

@@ -1,0 +1,1 @@
+"""Everything about one system's output: brought to the truth, scored, told and drawn."""

@@ -1,0 +1,1 @@
+"""Thresholds and median lengths, chosen on validation data."""
