@@ -17,7 +17,7 @@ COMMANDS = {
     "list": "names of models, or of recipes",
     "card": "what there is to know of a model, a recipe or an export",
     "train": "train a recipe on a data set",
-    "evaluate": "score an export on labelled recordings",
+    "evaluate": "score an export, or what anybody's system left behind",
     "export": "turn a training run into a SavedModel",
     "detect": "find sound events in files and folders",
 }

@@ -49,8 +49,11 @@ def read_output(paths):
     Args:
         paths: list of paths: a folder of score files, or anything for `read_points`.
     Returns: FrameScores, or the list of `read_points`.
-    Raises: as `read_scores` and `read_points`.
+    Raises: FileNotFoundError; and as `read_scores` and `read_points`.
     """
+    missing = [path for path in paths if not Path(path).exists()]
+    if missing:
+        raise FileNotFoundError(f"{missing[0]}: no such file or folder")
     if len(paths) == 1 and Path(paths[0]).is_dir():
         first = files_in(paths[0], (".npz", *_TABLES))[0]
         if first.suffix == ".npz":

@@ -117,6 +117,7 @@ def test_confusions_are_counts_of_the_classes_that_have_most(tmp_path, num_class
 
 
 def test_matplotlib_is_imported_when_something_is_drawn():
-    done = subprocess.run([sys.executable, "-c", "import sys, sedzoo.evaluation.reporting.pictures\n"
-                           "assert 'matplotlib' not in sys.modules"], capture_output=True)
+    code = ("import sys, sedzoo.evaluation.reporting.pictures\n"
+            "assert 'matplotlib' not in sys.modules")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True)
     assert done.returncode == 0, done.stderr
