@@ -62,14 +62,22 @@ def check_mask(layer, x, extra=5):
 
 
 def train_step(model, x):
-    """One step of the recipe's loss on every scored output; the weights before and after."""
-    scored = {key: model.output[key] for key in ("clip", "frame") if key in model.output}
-    trainer = keras.Model(model.input, scored)
-    trainer.compile(keras.optimizers.Adam(1e-2), dict.fromkeys(scored, "binary_crossentropy"))
+    """One step of every loss that fits the model's outputs; the weights before and after."""
+    from sedzoo.training.objectives import objective
+
+    kinds = {"clip", "frame"} & model.output.keys()
+    if "attention" in model.output and len(model.output["attention"].shape) == 2:
+        kinds.add("micro")
+    if "activation" in model.output:
+        kinds.add("pseudo")
+    trainer, losses, _ = objective(model, dict.fromkeys(kinds, 1.0))
+    trainer.compile(keras.optimizers.Adam(1e-2), losses)
     before = [numpy_of(w).copy() for w in model.trainable_weights]
+    shapes = {key: numpy_of(value).shape for key, value in trainer(x).items()}
+    num_classes = shapes["clip"][-1]
     rng = np.random.default_rng(1)
-    shapes = {key: numpy_of(value).shape for key, value in model(x).items() if key in scored}
-    y = {key: (rng.random(shape) < 0.5).astype(np.float32) for key, shape in shapes.items()}
+    y = {key: (rng.random(shape if key == "frame" else (shape[0], num_classes)) < 0.5).astype(
+        np.float32) for key, shape in shapes.items()}
     loss = trainer.train_on_batch(x, y)
     assert np.isfinite(loss).all()
     return before, [numpy_of(w) for w in model.trainable_weights]

@@ -1,15 +1,17 @@
 """sedzoo train --recipe ID --data KIND --audio FOLDER --out FOLDER: train a recipe on a data set.
 
 KIND is soundscapes (composed on the spot; --audio may name ESC-10 as their material), esc10, esc50,
-folder (a folder of class folders) or dcase2017_task4 (with --metadata). A run that was stopped goes
-on where it was when the same command is given again.
+folder (a folder of class folders), dcase2017_task4 or audioset (both with --metadata). A run that
+was stopped goes on where it was when the same command is given again.
 """
 
 from absl import flags
 
 from sedzoo.cli import UserError
 
-KINDS = ("soundscapes", "esc10", "esc50", "folder", "dcase2017_task4")
+# Splits for training and validation, of a recipe for other data; its own where they are meant.
+SPLITS = {"dcase2017_task4": ("training", "testing"), "audioset": ("balanced", "evaluation")}
+KINDS = ("soundscapes", "esc10", "esc50", "folder", *SPLITS)
 
 FRAMEWORK = "keras"
 
@@ -39,7 +41,7 @@ def run(values, arguments):
     from sedzoo.training import fit, recipe
 
     row = _changed(recipe(values.recipe), values.set)
-    train, valid = _open(values, row.features().sample_rate)
+    train, valid = _open(values, row)
     print(f"{row.id}: {len(train)} training clips, {len(valid or ())} for validation, "
           f"{len(train.labels)} classes")
     finished = fit(row, train, valid, values.out, resume=values.resume)
@@ -65,22 +67,24 @@ def _changed(row, settings):
     return row
 
 
-def _open(values, sample_rate):
+def _open(values, row):
     """Training and validation Manifest."""
     from sedzoo import datasets
     from sedzoo.datasets.partition import hold_out
 
     if values.data == "soundscapes":
-        return _soundscapes(values, sample_rate)
+        return _soundscapes(values, row.features().sample_rate)
     if not values.audio:
         raise UserError(f"--audio is needed for {values.data}")
     if values.data == "folder":
         return hold_out(datasets.folder.load(values.audio), values.valid_share)
-    if values.data == "dcase2017_task4":
+    if values.data in SPLITS:
         if not values.metadata:
-            raise UserError("--metadata is needed for dcase2017_task4")
-        return tuple(datasets.dcase2017_task4.load(values.metadata, values.audio, split)
-                     for split in ("training", "testing"))
+            raise UserError(f"--metadata is needed for {values.data}")
+        splits = (SPLITS[values.data] if row.dataset != values.data
+                  else (row.train_split, row.valid_split))
+        return tuple(getattr(datasets, values.data).load(values.metadata, values.audio, split)
+                     for split in splits)
     whole = getattr(datasets, values.data)(values.audio)
     held = {int(fold) for fold in values.valid_folds}
     return (whole.select(lambda clip: clip.fold not in held),

@@ -5,11 +5,26 @@ from sedzoo.layers.context import StackFrames
 from sedzoo.layers.gated_conv import GatedConv2D
 from sedzoo.layers.heads import AttentionLocalisation
 from sedzoo.layers.log_mel import MFCC, LogMel, features
+from sedzoo.layers.losses import (
+    MicroBinaryCrossentropy,
+    PseudoLabelCrossentropy,
+    WeightedBinaryCrossentropy,
+)
 from sedzoo.layers.pooling import KeepFrames, PoolMask, TimePool
 from sedzoo.layers.recurrent import BiGRU, GatedBiGRU
+from sedzoo.layers.segments import (
+    ChannelAttentionPool,
+    EnsemblePrediction,
+    SegmentAttention,
+    SegmentPool,
+    SpreadMask,
+)
 from sedzoo.layers.standardise import Standardise
 
 __all__ = [
-    "MFCC", "AttentionLocalisation", "BatchNorm", "BiGRU", "GatedBiGRU", "GatedConv2D",
-    "KeepFrames", "LogMel", "PoolMask", "StackFrames", "Standardise", "TimePool", "features",
+    "MFCC", "AttentionLocalisation", "BatchNorm", "BiGRU", "ChannelAttentionPool",
+    "EnsemblePrediction", "GatedBiGRU", "GatedConv2D", "KeepFrames", "LogMel",
+    "MicroBinaryCrossentropy", "PoolMask", "PseudoLabelCrossentropy", "SegmentAttention",
+    "SegmentPool", "SpreadMask", "StackFrames", "Standardise", "TimePool",
+    "WeightedBinaryCrossentropy", "features",
 ]

@@ -13,19 +13,29 @@ else:
 class BatchNorm(keras.layers.BatchNormalization):
     """keras.layers.BatchNormalization, the same weights and numbers, in fewer passes over memory.
 
-    On TensorFlow, feature maps (batch, frames, bands, channels) go through one fused kernel each
-    way (about twice the training speed of a convolutional model on a CPU); everything else takes
-    Keras' own road.
+    On TensorFlow, feature maps (batch, frames, channels) and (batch, frames, bands, channels) go
+    through one fused kernel each way (about twice the training speed of a convolutional model on a
+    CPU); everything else takes Keras' own road.
 
-    Args, Call: those of keras.layers.BatchNormalization.
+    Args: those of keras.layers.BatchNormalization.
+
+    Call: inputs, float (batch, ..., channels); frame_mask, bool (batch, frames) or None, keeps
+        padded frames out of the batch statistics. It is no `mask`, which Keras would hand on to
+        layers that do not ask for one.
     """
 
-    def call(self, inputs, training=None, mask=None):
-        fused = (kernels is not None and mask is None and not self.synchronized
-                 and len(inputs.shape) == 4 and self.axis in (-1, 3) and self.center and self.scale
-                 and inputs.dtype != "float64")
+    def call(self, inputs, training=None, frame_mask=None):
+        fused = (kernels is not None and frame_mask is None and not self.synchronized
+                 and len(inputs.shape) in (3, 4) and self.axis in (-1, len(inputs.shape) - 1)
+                 and self.center and self.scale and inputs.dtype != "float64")
         if not fused:
-            return super().call(inputs, training=training, mask=mask)
+            return super().call(inputs, training=training, mask=_spread(frame_mask, inputs))
+        if len(inputs.shape) == 3:
+            return ops.squeeze(self._fused(inputs[:, :, None], training), axis=2)
+        return self._fused(inputs, training)
+
+    def _fused(self, inputs, training):
+        """The layer on (batch, frames, bands, channels)."""
         x = ops.cast(inputs, self.compute_dtype)
         if not (training and self.trainable):
             return kernels.normalise(x, self.gamma, self.beta, self.moving_mean,
@@ -35,3 +45,11 @@ class BatchNorm(keras.layers.BatchNormalization):
             moving.assign(moving * self.momentum + ops.cast(new, moving.dtype)
                           * (1.0 - self.momentum))
         return y
+
+
+def _spread(frame_mask, x):
+    """A frame mask (B, T) for every cell of x (B, T, ...) but its channels."""
+    if frame_mask is None or len(x.shape) == 3:
+        return frame_mask
+    mask = ops.reshape(frame_mask, (*ops.shape(frame_mask), *[1] * (len(x.shape) - 3)))
+    return ops.broadcast_to(mask, ops.shape(x)[:-1])

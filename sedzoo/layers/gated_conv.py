@@ -52,10 +52,8 @@ class GatedConv2D(keras.layers.Layer):
         else:
             linear, gate = (ops.conv(x, half, padding="same")
                             for half in ops.split(self.kernel, 2, axis=-1))
-        mask = None if frame_mask is None else ops.broadcast_to(
-            frame_mask[:, :, None], ops.shape(linear)[:3])
-        linear = self.linear_norm(linear, training=training, mask=mask)
-        gate = self.gate_norm(gate, training=training, mask=mask)
+        linear = self.linear_norm(linear, training=training, frame_mask=frame_mask)
+        gate = self.gate_norm(gate, training=training, frame_mask=frame_mask)
         return linear * ops.sigmoid(gate)
 
     def compute_output_shape(self, x_shape, frame_mask_shape=None):

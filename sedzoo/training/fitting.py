@@ -10,6 +10,7 @@ import numpy as np
 from sedzoo import features as feature_cache
 from sedzoo import sampling
 from sedzoo.batches import Batches
+from sedzoo.training.objectives import class_weights, objective
 from sedzoo.training.progress import Curves, ProgressBar, StopOnNaN
 from sedzoo.training.run import Run, read_json, write_json, write_whole
 from sedzoo.training.state import Keeper
@@ -51,32 +52,31 @@ def fit(recipe, train, valid, directory, *, resume=True, progress=True, cache_di
     checked = None if valid is None else feature_cache.extract(
         valid, frontend, cache_dir / "valid", progress)
 
-    _train(recipe, model, _source(recipe, model, heard, mean, std),
-           None if checked is None else _source(recipe, model, checked, mean, std, once=True),
+    goal = objective(model, recipe.loss_weights, micro=recipe.micro,
+                     class_weights=class_weights(train.tags(), recipe.class_weights))
+    _train(recipe, model, goal, _source(recipe, goal[0], heard, mean, std),
+           None if checked is None else _source(recipe, goal[0], checked, mean, std, once=True),
            directory, progress)
     write_whole(directory / "model.keras", model.save)
     return Run(directory, recipe, model, train.labels, train.mids, train.attribution, mean, std)
 
 
-def _train(recipe, model, source, valid, directory, progress):
+def _train(recipe, model, goal, source, valid, directory, progress):
     """Run the epochs that are left."""
-    trained = keras.Model(model.input, {key: model.output[key] for key in recipe.outputs})
-    optimizer = keras.optimizers.get(recipe.optimizer)
-    optimizer.learning_rate = _learning_rate(recipe)
+    trained, losses, loss_weights = goal
+    steps = recipe.steps_per_epoch or -(-len(source.values) // recipe.batch_size)
+    optimizer = type(keras.optimizers.get(recipe.optimizer))(
+        learning_rate=_learning_rate(recipe, steps), **recipe.optimizer_arguments)
     trained.compile(
-        optimizer,
-        # The mean over labelled targets: unlabelled ones carry weight 0 and must not dilute it.
-        loss={key: keras.losses.BinaryCrossentropy(reduction="mean_with_sample_weight")
-              for key in recipe.outputs},
-        loss_weights={key: recipe.loss_weights[key] for key in recipe.outputs},
-        weighted_metrics={key: [keras.metrics.BinaryAccuracy()] for key in recipe.outputs})
+        optimizer, loss=losses, loss_weights=loss_weights,
+        weighted_metrics={key: [keras.metrics.BinaryAccuracy()] for key in ("clip", "frame")
+                          if key in losses})
     optimizer.build(trained.trainable_variables)
     _build_losses(trained, source)
     keeper = Keeper(directory, model, recipe)
     epoch = keeper.restore(optimizer)
     if keeper.is_done():
         return
-    steps = recipe.steps_per_epoch or -(-len(source.values) // recipe.batch_size)
     bar = ProgressBar(recipe.epochs, steps) if progress else None
     try:
         trained.fit(
@@ -95,22 +95,25 @@ def _build_losses(trained, source):
     y = {key: np.zeros((1, *target.shape[1:]), np.float32)
          for key, target in source.targets.items()}
     weight = {key: np.ones(target.shape[:-1], np.float32) for key, target in y.items()}
-    guess = {key: keras.ops.convert_to_tensor(target) for key, target in y.items()}
+    guess = {key: keras.ops.zeros([size or 1 for size in output.shape])
+             for key, output in trained.output.items()}
     trained.compute_loss(None, y, guess, weight)
     trained.compute_metrics(None, y, guess, weight)
     trained.reset_metrics()
 
 
-def _learning_rate(recipe):
+def _learning_rate(recipe, steps):
     if recipe.decay is None:
         return recipe.learning_rate
-    return keras.optimizers.schedules.deserialize({**recipe.decay, "config": {
-        "initial_learning_rate": recipe.learning_rate, **recipe.decay["config"]}})
+    config = {"initial_learning_rate": recipe.learning_rate, **recipe.decay["config"]}
+    if "decay_epochs" in config:
+        config["decay_steps"] = steps * config.pop("decay_epochs")
+    return keras.optimizers.schedules.deserialize({**recipe.decay, "config": config})
 
 
-def _source(recipe, model, features, mean, std, once=False):
+def _source(recipe, trained, features, mean, std, once=False):
     """Batches of these features: sampled and mixed up for training, in order for one pass."""
-    targets = _targets(recipe, model, features)
+    targets = _targets(recipe, trained, features)
     if once:
         sampler = sampling.Sequential(len(features), recipe.batch_size)
         return Batches(features.values, targets, sampler, mean=mean, std=std)
@@ -123,18 +126,14 @@ def _source(recipe, model, features, mean, std, once=False):
                    mixup_alpha=recipe.mixup_alpha, mixup_rate=recipe.mixup_rate)
 
 
-def _targets(recipe, model, features):
-    """What each trained output is to say: "clip" (N, K), "frame" (N, T', K); NaN for unknown."""
-    tags, targets = features.manifest.tags(), {}
-    num_frames = features.values.shape[1]
-    shapes = model.compute_output_shape((1, *features.values.shape[1:]))
-    for key in recipe.outputs:
-        if key not in shapes:
-            raise ValueError(f"`loss_weights` asks for {key!r}, which {recipe.model_name} does not "
-                             f"have; it has {sorted(shapes)}")
-    if "clip" in recipe.outputs:
-        targets["clip"] = tags
-    if "frame" in recipe.outputs:
+def _targets(recipe, trained, features):
+    """What each trained output is to say: the clip's tags (N, K), or for "frame" those of every
+    frame (N, T', K); NaN for unknown."""
+    tags = features.manifest.tags()
+    targets = {key: tags for key in trained.output if key != "frame"}
+    if "frame" in trained.output:
+        num_frames = features.values.shape[1]
+        shapes = trained.compute_output_shape((1, *features.values.shape[1:]))
         num_outputs = shapes["frame"][1]
         if recipe.frame_targets == "tags":
             targets["frame"] = np.broadcast_to(

@@ -11,11 +11,12 @@ from sedzoo.nearest import check_keys, nearest
 
 # The one line a new paper adds: its name space and the module that lists its rows.
 PAPERS = {
+    "chou2018": "sedzoo.training.recipes.chou2018",
     "xu2018icassp": "sedzoo.training.recipes.xu2018icassp",
 }
 
 _KNOWN = {
-    "loss_weights": ("clip", "frame"),
+    "loss_weights": ("clip", "frame", "micro", "pseudo"),
     "sampler_arguments": ("limits",),
     "spec_augment": ("time_width", "freq_width", "num_time", "num_freq"),
     "decay": ("class_name", "config"),
@@ -39,10 +40,15 @@ class Recipe:
         dataset: str; train_split, valid_split: str, parts of it.
         sampler: "uniform" or "balanced", with sampler_arguments (`limits`), see sampling.
         batch_size: int > 0, clips; steps_per_epoch: int > 0, or None for one pass; epochs: int > 0.
-        optimizer: str, a Keras name; learning_rate: float > 0; decay: dict, a schedule of
-            keras.optimizers.schedules from that rate on, {"class_name": ..., "config": ...}, or
-            None to keep it.
-        loss_weights: dict, binary cross-entropy of the outputs "clip" and "frame".
+        optimizer: str, a Keras name, with optimizer_arguments; learning_rate: float > 0; decay:
+            dict, a schedule of keras.optimizers.schedules from that rate on, {"class_name": ...,
+            "config": ...} ("decay_epochs" may stand for "decay_steps"), or None to keep it.
+        loss_weights: dict of the losses of objectives.objective: "clip", "frame", "micro",
+            "pseudo".
+        micro: "paper" or "repo", how the micro loss weighs segments, see
+            layers.MicroBinaryCrossentropy.
+        class_weights: "clips", "labels" or None, how much rare classes' positives count, see
+            objectives.class_weights.
         frame_targets: what the frames learn: "events", from marked times, or "tags", the clip's
             tags in every frame.
         mixup_alpha, mixup_rate: floats, see batches.Batches; a rate of 0 is off.
@@ -55,8 +61,8 @@ class Recipe:
         decisions: dict, from probabilities to tags (`clip_threshold`, `clip_fallback` "argmax" for
             clips without a tag, `clip_rule` "any_event") and to events (events.Decoder's fields).
         metrics: tuple of str, what the row reports; average: how classes are averaged in them.
-        published: {split: {metric: value}}, the paper's numbers as printed (F1, precision and
-            recall in percent), never ours.
+        published: {split: {metric: value}}, the paper's numbers as printed (average precision,
+            AUC, F1, precision and recall in percent), never ours.
         source: str, table and row; notes: str, what the paper leaves open or this differs in.
         seed: int >= 0.
 
@@ -76,9 +82,12 @@ class Recipe:
     steps_per_epoch: int | None = None
     epochs: int = 100
     optimizer: str = "adam"
+    optimizer_arguments: dict = field(default_factory=dict)
     learning_rate: float = 1e-3
     decay: dict | None = None
     loss_weights: dict = field(default_factory=lambda: {"clip": 1.0})
+    micro: str = "paper"
+    class_weights: str | None = None
     frame_targets: str = "events"
     mixup_alpha: float = 0.2
     mixup_rate: float = 0.0
@@ -108,6 +117,9 @@ class Recipe:
         self._require("sampler", self.sampler in ("uniform", "balanced"), '"uniform" or "balanced"')
         self._require("frame_targets", self.frame_targets in ("events", "tags"),
                       '"events" or "tags"')
+        self._require("micro", self.micro in ("paper", "repo"), '"paper" or "repo"')
+        self._require("class_weights", self.class_weights in (None, "clips", "labels"),
+                      '"clips", "labels" or None')
         weights = self.loss_weights.values()
         self._require("loss_weights", all(weight >= 0 for weight in weights) and any(weights),
                       "none negative and one positive")
@@ -117,11 +129,6 @@ class Recipe:
     def _require(self, key, holds, what):
         if not holds:
             raise ValueError(f"`{key}` must be {what}. Received: {key}={getattr(self, key)!r}")
-
-    @property
-    def outputs(self):
-        """The outputs that are trained, sorted."""
-        return sorted(key for key, weight in self.loss_weights.items() if weight > 0)
 
     def features(self):
         """The Frontend of this recipe."""

@@ -14,6 +14,7 @@ from sedzoo.layers import (
     StackFrames,
     TimePool,
 )
+from sedzoo.zoo.building import check_option, feature_inputs, finished
 from sedzoo.zoo.registry import ModelCard, register
 
 _SOURCE = "Xu, Kong, Wang & Plumbley, ICASSP 2018, https://arxiv.org/abs/1710.00343"
@@ -68,11 +69,11 @@ def gated_crnn(num_classes=17, input_shape=(None, 64), *, task="detection", widt
         product of time_pools.
     Raises: ValueError naming the argument.
     """
-    _check("task", task, ("detection", "tagging"))
-    _check("num_gated", num_gated, (6, 7, 8))
-    _check("rnn", rnn, ("gated", "single"))
+    check_option("task", task, ("detection", "tagging"))
+    check_option("num_gated", num_gated, (6, 7, 8))
+    check_option("rnn", rnn, ("gated", "single"))
     pools = time_pools or ((2, 2, 2) if task == "tagging" else (1, 1, 1))
-    inputs, x, mask = _inputs(input_shape, ragged)
+    inputs, x, mask = _image_inputs(input_shape, ragged)
 
     def unit(x, mask):
         return GatedConv2D(width, momentum=momentum)(x, frame_mask=mask)
@@ -90,7 +91,7 @@ def gated_crnn(num_classes=17, input_shape=(None, 64), *, task="detection", widt
     else:
         outputs = AttentionLocalisation(num_classes, attention_input, attention_axis, frame_output,
                                         dtype="float32", name="localisation")(x, frame_mask=mask)
-    return _finished(keras.Model(inputs, outputs, name=name), weights)
+    return finished(keras.Model(inputs, outputs, name=name), weights)
 
 
 @register(ModelCard(
@@ -108,7 +109,7 @@ def crnn(num_classes=17, input_shape=(None, 64), *, width=64, rnn_units=128, lin
     Returns: keras.Model, standardised features (B, T, F) ->
         {"clip": (B, K), "frame": (B, T // 8, K)}.
     """
-    inputs, x, mask = _inputs(input_shape, ragged)
+    inputs, x, mask = _image_inputs(input_shape, ragged)
 
     def unit(x, mask):
         x = layers.Conv2D(width, 3, padding="same", use_bias=False)(x)
@@ -120,7 +121,7 @@ def crnn(num_classes=17, input_shape=(None, 64), *, width=64, rnn_units=128, lin
     x = BiGRU(rnn_units, "relu", recurrence, name="embedding")(x, frame_mask=mask)
     if not include_top:
         return keras.Model(inputs, {"embedding": x}, name=name)
-    return _finished(keras.Model(inputs, _mean_head(x, mask, num_classes), name=name), weights)
+    return finished(keras.Model(inputs, _mean_head(x, mask, num_classes), name=name), weights)
 
 
 @register(ModelCard(
@@ -144,7 +145,7 @@ def dcase2017_mlp(num_classes=17, input_shape=(None, 40), *, num_context=5, widt
     Returns: keras.Model, standardised features (B, T, F) ->
         {"clip": (B, K), "frame": (B, T, K)}.
     """
-    inputs, x, mask = _inputs(input_shape, ragged, image=False)
+    inputs, x, mask = feature_inputs(input_shape, ragged)
     x = StackFrames(num_context)(x, frame_mask=mask)                         # (B, T, 5 F)
     spread = keras.initializers.RandomUniform(-0.05, 0.05)
     for layer_name in (None, "embedding"):
@@ -156,22 +157,16 @@ def dcase2017_mlp(num_classes=17, input_shape=(None, 40), *, num_context=5, widt
                          dtype="float32", name="frame")(x)
     frame = frame if mask is None else KeepFrames(dtype="float32")(frame, mask)
     clip = TimePool("max", dtype="float32", name="clip")(frame, frame_mask=mask)
-    return _finished(keras.Model(inputs, {"clip": clip, "frame": frame}, name=name), weights)
+    return finished(keras.Model(inputs, {"clip": clip, "frame": frame}, name=name), weights)
 
 
 # -- what the three share ----------------------------------------------------------------------
 
 
-def _inputs(input_shape, ragged, image=True):
-    """Inputs of the model, features (B, T, F) or (B, T, F, 1), and the frame mask or None."""
-    if len(input_shape) != 2 or not input_shape[1]:
-        raise ValueError("`input_shape` must be (frames or None, features). "
-                         f"Received: input_shape={input_shape!r}")
-    audio = keras.Input(input_shape, name="audio")
-    mask = keras.Input((input_shape[0],), dtype="bool", name="frame_mask") if ragged else None
-    inputs = audio if mask is None else {"audio": audio, "frame_mask": mask}
-    x = audio if mask is None else KeepFrames()(audio, mask)
-    return inputs, layers.Reshape((-1, input_shape[1], 1))(x) if image else x, mask
+def _image_inputs(input_shape, ragged):
+    """Inputs of the model, features as an image (B, T, F, 1), and the frame mask or None."""
+    inputs, x, mask = feature_inputs(input_shape, ragged)
+    return inputs, layers.Reshape((-1, input_shape[1], 1))(x), mask
 
 
 def _trunk(x, mask, unit, time_pools, *, num_extra, last_pool, projection, dropout):
@@ -203,14 +198,3 @@ def _mean_head(x, mask, num_classes):
     frame = frame if mask is None else KeepFrames(dtype="float32")(frame, mask)
     return {"clip": TimePool("mean", dtype="float32", name="clip")(frame, frame_mask=mask),
             "frame": frame}
-
-
-def _finished(model, weights):
-    if weights is not None:
-        model.load_weights(weights)
-    return model
-
-
-def _check(key, value, options):
-    if value not in options:
-        raise ValueError(f"`{key}` must be one of {options}. Received: {key}={value!r}")

@@ -12,6 +12,7 @@ from sedzoo.nearest import nearest
 # listing them imports no deep-learning framework.
 FAMILIES = {
     "sedzoo.zoo.gated_crnn": ("crnn", "dcase2017_mlp", "gated_crnn"),
+    "sedzoo.zoo.mmnet": ("mmnet", "mmnet_convnet", "mmnet_resnet"),
 }
 
 _MODELS = {}
@@ -27,6 +28,7 @@ class ModelCard:
         frontend: str, the name of its frontend preset.
         time_stride: int, feature frames per output frame with default arguments.
         num_params: int, all weights with default arguments.
+        published_params: str, what the paper prints of its sizes, and by which rule they are so.
         differs: str, where this implementation departs from the paper's text.
         licence: str.
     """
@@ -36,6 +38,7 @@ class ModelCard:
     frontend: str
     time_stride: int
     num_params: int
+    published_params: str = ""
     differs: str = ""
     licence: str = "Apache-2.0"
 
