@@ -7,14 +7,14 @@ import numpy as np
 
 from sedzoo.waveform import WaveformError
 
-_COLUMNS = 1600     # as many as the picture shows, however long the recording
+COLUMNS = 1600     # as many as the picture shows, however long the recording
 _BANDS = 160
 _FFT_SAMPLES = 1024
 _RANGE_DB = 65.0
 _MAX_LANES = 30
 # Okabe & Ito's colours, which all eyes tell apart; yellow left out, it is faint on white.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
-_INK = "#222222"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
+INK = "#222222"
 
 
 def plot_events(waveform, sample_rate, events, path, scores=None, clock=None, *, labels=None,
@@ -36,10 +36,7 @@ def plot_events(waveform, sample_rate, events, path, scores=None, clock=None, *,
     # Imported here so that serving starts without it; a Figure of its own touches no global state.
     from matplotlib.figure import Figure
 
-    waveform = np.asarray(waveform)
-    if waveform.ndim != 1 or not len(waveform):
-        raise WaveformError("the waveform: it must have one axis and a sample. "
-                            f"Received: shape {waveform.shape}")
+    waveform = checked(waveform)
     if scores is not None and (clock is None or labels is None or len(labels) != scores.shape[1]):
         raise ValueError("`scores` (T, K) need `clock` and K `labels` beside them.")
     duration_s = len(waveform) / sample_rate
@@ -51,10 +48,8 @@ def plot_events(waveform, sample_rate, events, path, scores=None, clock=None, *,
     lanes_inches = 0.42 * max(len(lanes), 1)
     figure = Figure(figsize=(12, 3.3 + lanes_inches + 0.5), layout="constrained", facecolor="white")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3.3, lanes_inches])
-    _draw_spectrogram(above, waveform, sample_rate, duration_s)
+    draw_spectrogram(above, waveform, sample_rate, title)
     _draw_lanes(below, lanes, curves, duration_s)
-    if title:
-        above.set_title(title, loc="left", fontsize=13, color=_INK, fontweight="bold", pad=8)
     figure.savefig(path, dpi=130)
 
 
@@ -64,7 +59,7 @@ def spectrogram(waveform, sample_rate):
     A column is the mean power of up to eight spectra spread over its stretch of time, so that the
     work does not grow with the recording.
     """
-    num_columns = max(1, min(_COLUMNS, len(waveform) // (_FFT_SAMPLES // 8)))
+    num_columns = max(1, min(COLUMNS, len(waveform) // (_FFT_SAMPLES // 8)))
     edges = np.linspace(0, len(waveform), num_columns + 1)
     num_spectra = min(8, max(1, math.ceil((edges[1] - edges[0]) / _FFT_SAMPLES)))
     waveform = np.pad(waveform, (0, max(0, _FFT_SAMPLES - len(waveform))))
@@ -86,21 +81,36 @@ def spectrogram(waveform, sample_rate):
     return 10 * np.log10(np.maximum(bands.T, 1e-10)), mels[0], mels[-1]
 
 
-def _draw_spectrogram(axes, waveform, sample_rate, duration_s):
+def checked(waveform):
+    """The waveform as an array (S,).
+
+    Raises: WaveformError for an empty one or one of another rank.
+    """
+    waveform = np.asarray(waveform)
+    if waveform.ndim != 1 or not len(waveform):
+        raise WaveformError("the waveform: it must have one axis and a sample. "
+                            f"Received: shape {waveform.shape}")
+    return waveform
+
+
+def draw_spectrogram(axes, waveform, sample_rate, title=None):
+    """Draw the spectrogram of a waveform (S,) into axes, under a title."""
     decibels, low, high = spectrogram(waveform, sample_rate)
     top = max(np.percentile(decibels, 99.8), _RANGE_DB - 100.0)  # silence, -100 dB, is black
     axes.imshow(decibels, origin="lower", aspect="auto", cmap="magma", interpolation="bilinear",
-                extent=(0, duration_s, low, high), vmin=top - _RANGE_DB, vmax=top)
+                extent=(0, len(waveform) / sample_rate, low, high), vmin=top - _RANGE_DB, vmax=top)
     ticks = [hz for hz in (125, 250, 500, 1000, 2000, 4000, 8000, 16000) if hz <= sample_rate / 2]
     axes.set_yticks([_mel(hz) for hz in ticks],
                     [f"{hz // 1000}k" if hz >= 1000 else str(hz) for hz in ticks])
-    axes.set_ylabel("Frequency (Hz)", color=_INK)
-    _plain(axes)
+    axes.set_ylabel("Frequency (Hz)", color=INK)
+    if title:
+        axes.set_title(title, loc="left", fontsize=13, color=INK, fontweight="bold", pad=8)
+    plain_axes(axes)
 
 
 def _draw_lanes(axes, lanes, curves, duration_s):
     for row, (label, events) in enumerate(lanes.items()):
-        colour = _COLOURS[row % len(_COLOURS)]
+        colour = COLOURS[row % len(COLOURS)]
         axes.axhspan(row - 0.5, row + 0.5, color="#F4F5F7" if row % 2 == 0 else "white", lw=0,
                      zorder=0)
         if label in curves:
@@ -110,21 +120,28 @@ def _draw_lanes(axes, lanes, curves, duration_s):
             axes.plot(times, row + 0.42 - 0.84 * heights, color=colour, lw=0.8, zorder=3)
         for event in events:
             _draw_event(axes, row, event, colour, duration_s, filled=label not in curves)
-    axes.set_yticks(range(len(lanes)), [textwrap.shorten(label, 32, placeholder=" …")
-                                        for label in lanes],
-                    fontweight="bold")
+    axes.set_yticks(range(len(lanes)), [short(label) for label in lanes], fontweight="bold")
     if not lanes:
         axes.text(0.5, 0.5, "no events", transform=axes.transAxes, ha="center", va="center",
                   color="#888888", fontsize=11)
     axes.set_ylim(max(len(lanes), 1) - 0.5, -0.5)
+    time_axis(axes, duration_s)
+    plain_axes(axes)
+
+
+def time_axis(axes, duration_s):
+    """Times below axes, and lines at them, from the start to the end of a recording."""
     axes.set_xlim(0, duration_s)
     axes.xaxis.set_major_formatter(lambda seconds, _: _time(seconds, duration_s))
     if duration_s >= 120:
         axes.set_xticks(_tick_times(duration_s))
     axes.set_xlabel("Time (s)" if duration_s < 120 else "Time (min:s)" if duration_s < 3600
-                    else "Time (h:min:s)", color=_INK)
+                    else "Time (h:min:s)", color=INK)
     axes.grid(axis="x", color="#D8DADF", lw=0.7, zorder=1)
-    _plain(axes)
+
+
+def short(label):
+    return textwrap.shorten(label, 32, placeholder=" …")
 
 
 def _draw_event(axes, row, event, colour, duration_s, filled):
@@ -137,7 +154,7 @@ def _draw_event(axes, row, event, colour, duration_s, filled):
                   solid_capstyle="butt", zorder=4)
     if width > 0.035 * duration_s:
         text = axes.text(event.onset + width / 2, row, f"{event.score:.2f}", ha="center",
-                         va="center", fontsize=8.5, color="white" if filled else _INK, zorder=5,
+                         va="center", fontsize=8.5, color="white" if filled else INK, zorder=5,
                          clip_on=True)
         if not filled:
             from matplotlib.patheffects import withStroke
@@ -160,16 +177,17 @@ def _lanes(events):
 
 def _curve(scores, clock):
     """Times and heights of a class's scores; of many frames, the highest of each stretch."""
-    stretch = max(1, math.ceil(len(scores) / _COLUMNS))
+    stretch = max(1, math.ceil(len(scores) / COLUMNS))
     starts = np.arange(0, len(scores), stretch)
     heights = np.maximum.reduceat(scores, starts)
     return clock.seconds(starts) + clock.hop_s * stretch / 2, heights
 
 
-def _plain(axes):
+def plain_axes(axes):
+    """Neither frame nor tick marks."""
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(False)
-    axes.tick_params(length=0, colors=_INK, labelsize=9.5)
+    axes.tick_params(length=0, colors=INK, labelsize=9.5)
 
 
 def _tick_times(duration_s):
