@@ -7,22 +7,35 @@ from pathlib import Path
 
 import report
 
-SUBJECTS = ("frontends", "training", "export")
+SUBJECTS = ("frontends", "training", "export", "evaluation")
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python tools/benchmark", description=__doc__)
     parser.add_argument("subject", choices=SUBJECTS)
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that it runs")
+    parser.add_argument("--only", nargs="+", metavar="PART", help="some parts of `evaluation`")
     parser.add_argument("--out", type=Path, help="write the results here too, as Markdown")
     options = parser.parse_args(arguments)
     load = os.getloadavg()[0]
-    results = importlib.import_module(options.subject).measure(options.quick)
-    command = f"{parser.prog} {options.subject}{' --quick' if options.quick else ''}"
+    module = importlib.import_module(options.subject)
+    parts = _parts(parser, module, options.only)
+    results = module.measure(options.quick, **parts)
+    command = " ".join([parser.prog, options.subject, *["--quick"] * options.quick,
+                        *(["--only", *options.only] if parts else [])])
     text = f"# {options.subject}\n\n{report.setting(command, load)}\n\n{results}\n"
     print(text)
     if options.out:
         options.out.write_text(text, encoding="utf-8")
+
+
+def _parts(parser, module, only):
+    if not only:
+        return {}
+    known = list(getattr(module, "PARTS", ()))
+    if not set(only) <= set(known):
+        parser.error(f"--only must name parts of the subject: {', '.join(known) or 'it has none'}")
+    return {"only": only}
 
 
 if __name__ == "__main__":
