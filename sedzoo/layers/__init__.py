@@ -1,6 +1,6 @@
 """Layers in keras.ops: the same on TensorFlow, JAX and PyTorch."""
 
-from sedzoo.layers.batch_norm import BatchNorm
+from sedzoo.layers.batch_norm import BatchNorm, SharedNorm
 from sedzoo.layers.context import StackFrames
 from sedzoo.layers.gated_conv import GatedConv2D
 from sedzoo.layers.heads import AttentionLocalisation
@@ -25,6 +25,6 @@ __all__ = [
     "MFCC", "AttentionLocalisation", "BatchNorm", "BiGRU", "ChannelAttentionPool",
     "EnsemblePrediction", "GatedBiGRU", "GatedConv2D", "KeepFrames", "LogMel",
     "MicroBinaryCrossentropy", "PoolMask", "PseudoLabelCrossentropy", "SegmentAttention",
-    "SegmentPool", "SpreadMask", "StackFrames", "Standardise", "TimePool",
+    "SegmentPool", "SharedNorm", "SpreadMask", "StackFrames", "Standardise", "TimePool",
     "WeightedBinaryCrossentropy", "features",
 ]

@@ -47,6 +47,18 @@ class BatchNorm(keras.layers.BatchNormalization):
         return y
 
 
+@keras.saving.register_keras_serializable("sedzoo")
+class SharedNorm(BatchNorm):
+    """BatchNorm of several calls, of which some stay as at test while the model is trained.
+
+    Call: as BatchNorm; at_test, bool, in place of training=False, which a keras.Model that trains
+        would overrule.
+    """
+
+    def call(self, inputs, training=None, frame_mask=None, at_test=False):
+        return super().call(inputs, training=training and not at_test, frame_mask=frame_mask)
+
+
 def _spread(frame_mask, x):
     """A frame mask (B, T) for every cell of x (B, T, ...) but its channels."""
     if frame_mask is None or len(x.shape) == 3:

@@ -1,9 +1,8 @@
 """One-dimensional residual networks over time, whose channels are the features of a frame."""
 
-import keras
 from keras import layers
 
-from sedzoo.layers import BatchNorm, KeepFrames, PoolMask
+from sedzoo.layers import BatchNorm, KeepFrames, PoolMask, SharedNorm
 
 
 class Trunk:
@@ -95,18 +94,6 @@ class Trunk:
                 x = self.bottleneck(x, width * 2 ** stage, project=number == 0)
             x = self.pool(x, 2) if stage < 3 else x
         return self.finish(x)
-
-
-@keras.saving.register_keras_serializable("sedzoo")
-class SharedNorm(BatchNorm):
-    """BatchNorm of several calls, of which some stay as at test while the model is trained.
-
-    Call: as BatchNorm; at_test, bool, in place of training=False, which a keras.Model that trains
-        would overrule.
-    """
-
-    def call(self, inputs, training=None, frame_mask=None, at_test=False):
-        return super().call(inputs, training=training and not at_test, frame_mask=frame_mask)
 
 
 class Classifier:

@@ -112,7 +112,7 @@ def test_scores_are_class_averages_of_the_row_s_own_metrics(name):
     assert set(found.metrics) <= set(SHORT.values())
 
 
-@pytest.mark.parametrize("name", QUOTED)
+@pytest.mark.parametrize("name", sorted(QUOTED))
 def test_quoted_rows_have_numbers_and_say_why_they_have_no_model(name):
     with pytest.raises(ValueError, match="another team"):
         row(name).model()

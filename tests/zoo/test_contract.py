@@ -122,6 +122,12 @@ def test_a_saved_model_gives_the_same_numbers(name, tmp_path):
     assert_close(keras.saving.load_model(tmp_path / "model.keras")(x), model(x), atol=1e-6)
 
 
+def test_all_layers_are_where_a_saved_model_looks_for_them(name):
+    variants = [{}, *VARIANTS.get(name, ())]
+    for layer in (layer for arguments in variants for layer in small(name, **arguments).layers):
+        assert type(layer).__module__.startswith(("keras.", "sedzoo.layers.")), layer
+
+
 def test_weights_load_from_a_file(name, tmp_path):
     model, x = small(name), features(name)
     model.save_weights(tmp_path / "model.weights.h5")

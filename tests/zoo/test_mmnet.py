@@ -8,10 +8,9 @@ import pytest
 from contracts import assert_close, noise, numpy_of
 
 from sedzoo.frontend import Clock, Frontend
-from sedzoo.layers import BatchNorm
+from sedzoo.layers import BatchNorm, SharedNorm
 from sedzoo.zoo import create_model, model_card
 from sedzoo.zoo.mmnet import HEADS
-from sedzoo.zoo.residual import SharedNorm
 
 K, FEATURES, WIDTH = 3, 12, 8
 SYSTEMS = {
