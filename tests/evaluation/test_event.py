@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sed_eval_rates import assert_rates
 
 from sedzoo.evaluation import event, event_scores
 from sedzoo.evaluation.event import event_hits, event_partners
@@ -48,23 +49,7 @@ def by_sed_eval(reference, estimated, collar_s=0.2, offset_share=0.2, labels=LAB
     return scorer
 
 
-def check_rates(got, f_measure, error_rate):
-    """The stated differences: F1 is 0 where sed_eval has NaN, but for two empty lists; error
-    rates without reference are not numbers."""
-    for key in ("precision", "recall"):
-        np.testing.assert_allclose(getattr(got, key), f_measure[key], atol=1e-9)
-    f1 = f_measure["f_measure"]
-    if got.num_estimated + got.num_reference:
-        f1 = np.nan_to_num(f1)
-    np.testing.assert_allclose(got.f1, f1, atol=1e-9)
-    for key, rate in error_rate.items():
-        if got.num_reference:
-            np.testing.assert_allclose(getattr(got, key), rate, atol=1e-9)
-        else:
-            assert not math.isfinite(getattr(got, key))
-
-
-def check(reference, estimated, collar_s=0.2, offset_share=0.2, labels=LABELS):
+def assert_same(reference, estimated, collar_s=0.2, offset_share=0.2, labels=LABELS):
     """Overall, class-wise and averaged scores against sed_eval's.
 
     Returns: micro and macro scores, and how many substitutions sed_eval does not find.
@@ -81,11 +66,11 @@ def check(reference, estimated, collar_s=0.2, offset_share=0.2, labels=LABELS):
     assert num_more >= 0
     assert micro.num_deletions == scorer.overall["Nfn"] - num_more
     assert micro.num_insertions == scorer.overall["Nfp"] - num_more
-    check_rates(micro, theirs["overall"]["f_measure"],
+    assert_rates(micro, theirs["overall"]["f_measure"],
                 {} if num_more else theirs["overall"]["error_rate"])
     for label in labels:
         class_wise = theirs["class_wise"][label]
-        check_rates(micro.per_class[label], class_wise["f_measure"], class_wise["error_rate"])
+        assert_rates(micro.per_class[label], class_wise["f_measure"], class_wise["error_rate"])
 
     macro = event_scores(reference, estimated, average="macro", **options)
     per_class = macro.per_class.values()
@@ -95,7 +80,7 @@ def check(reference, estimated, collar_s=0.2, offset_share=0.2, labels=LABELS):
         np.testing.assert_allclose(getattr(macro, key), np.mean(rates) if rates else math.nan,
                                    atol=1e-9)
     if all(one.num_reference and one.num_estimated for one in per_class):
-        check_rates(macro, *(theirs["class_wise_average"][key]
+        assert_rates(macro, *(theirs["class_wise_average"][key]
                              for key in ("f_measure", "error_rate")))
     return micro, macro, num_more
 
@@ -103,7 +88,7 @@ def check(reference, estimated, collar_s=0.2, offset_share=0.2, labels=LABELS):
 @settings(max_examples=100)
 @given(cases(), st.sampled_from([0.1, 0.2, 0.25, 1.0]), st.sampled_from([None, 0.0, 0.2, 0.5]))
 def test_scores_are_those_of_sed_eval(case, collar_s, offset_share):
-    check(*case, collar_s, offset_share)
+    assert_same(*case, collar_s, offset_share)
 
 
 def scene(rng, num_events=8):
@@ -120,7 +105,7 @@ def scene(rng, num_events=8):
 
 def test_errors_of_most_scenes_are_those_of_sed_eval():
     rng = np.random.default_rng(0)
-    results = [check(*({"a.wav": events} for events in scene(rng))) for _ in range(300)]
+    results = [assert_same(*({"a.wav": events} for events in scene(rng))) for _ in range(300)]
     assert sum(micro.num_substitutions > 0 for micro, *_ in results) > 100
     assert sum(num_more > 0 for *_, num_more in results) <= 3
 
@@ -197,7 +182,7 @@ def test_scores_on_real_labels_are_those_of_sed_eval(path, allowed, shared_data)
     reference = read_events(shared_data / path)
     labels = sorted({event.label for events in reference.values() for event in events})
     estimated = perturbed(reference, labels, np.random.default_rng(3))
-    micro, _, num_more = check(reference, estimated, labels=labels)
+    micro, _, num_more = assert_same(reference, estimated, labels=labels)
     assert 0.3 < micro.f1 < 0.9 and micro.num_substitutions > 50 and num_more <= allowed
 
 
@@ -207,7 +192,7 @@ def test_scores_of_a_real_system_are_those_of_sed_eval(threshold, shared_data):
     reference = read_events(folder / "dcase2019t4_gt.csv")
     estimated = read_events(folder / f"baseline_{threshold}.csv")
     labels = sorted({event.label for events in reference.values() for event in events})
-    *_, num_more = check(reference, estimated, labels=labels)
+    *_, num_more = assert_same(reference, estimated, labels=labels)
     assert num_more == 0
 
 

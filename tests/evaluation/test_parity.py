@@ -54,7 +54,7 @@ def large(request):
     return BUILDERS[request.param](data), entry
 
 
-def check(case, name, found, expected):
+def assert_same(case, name, found, expected):
     """Numbers equal those of a fixture; None there is none."""
     pairs = [(one, other) for one, other in zip(found, expected, strict=True) if other is not None]
     np.testing.assert_allclose(
@@ -114,7 +114,7 @@ def test_exact_psds_is_that_of_sed_scores_eval(small):
     for case, entry in small:
         for name, setting in random_cases.settings(entry["seed"]).items():
             found = psds(case.frame_scores, case.reference, case.seconds, setting)
-            check(case, name, areas(found), entry["sed_scores_eval"][name])
+            assert_same(case, name, areas(found), entry["sed_scores_eval"][name])
 
 
 def test_psds_at_thresholds_is_that_of_psds_eval(small):
@@ -122,9 +122,11 @@ def test_psds_at_thresholds_is_that_of_psds_eval(small):
         points = [case.named(case.detections(threshold)) for threshold in random_cases.THRESHOLDS]
         for name, setting in random_cases.settings(entry["seed"]).items():
             expected = entry["psds_eval"][name]
-            check(case, name, areas(psds(case.frame_scores, case.reference, case.seconds, setting,
+            assert_same(case, name, areas(psds(case.frame_scores, case.reference, case.seconds,
+                        setting,
                                          thresholds=random_cases.THRESHOLDS)), expected)
-            check(case, name, areas(psds_of_points(points, case.reference, case.seconds, setting,
+            assert_same(case, name, areas(psds_of_points(points, case.reference, case.seconds,
+                        setting,
                                                    labels=case.labels)), expected)
 
 
@@ -148,7 +150,8 @@ def test_psds_of_a_large_set_is_that_of_both(large):
         for program, thresholds in (("sed_scores_eval", None), ("psds_eval", THRESHOLDS_50)):
             found = psds(case.frame_scores, case.reference, case.seconds, setting,
                          thresholds=thresholds)
-            check(case, f"{program} {setting.name}", areas(found), entry[program][setting.name])
+            assert_same(case, f"{program} {setting.name}", areas(found),
+                        entry[program][setting.name])
 
 
 def test_psds_of_real_detections_is_that_of_psds_eval(shared_data):
@@ -157,9 +160,10 @@ def test_psds_of_real_detections_is_that_of_psds_eval(shared_data):
     assert case.digest == entry["digest"]
     for name, setting in real_cases.BASELINE_SETTINGS.items():
         found = psds_of_points(points, case.reference, case.seconds, setting)
-        check(case, name, areas(found), entry["psds_eval"][name])
+        assert_same(case, name, areas(found), entry["psds_eval"][name])
     found = intersection_scores(case.reference, points[4], case.seconds)
-    check(case, "F1", [found.per_class[label].f1 for label in case.labels], entry["psds_eval, F1"])
+    assert_same(case, "F1", [found.per_class[label].f1 for label in case.labels],
+                entry["psds_eval, F1"])
 
 
 # -- F1 ------------------------------------------------------------------------------------------
@@ -168,14 +172,14 @@ def test_psds_of_real_detections_is_that_of_psds_eval(shared_data):
 def test_intersection_f1_is_that_of_both(small):
     for case, entry in small:
         found = f1(intersection_scores, case)
-        check(case, "sed_scores_eval", found, entry["sed_scores_eval"]["intersection F1"])
+        assert_same(case, "sed_scores_eval", found, entry["sed_scores_eval"]["intersection F1"])
         # psds_eval has none for a class without a hit; here and in the other it is 0.
-        check(case, "psds_eval", found[2:], entry["psds_eval, F1"])
+        assert_same(case, "psds_eval", found[2:], entry["psds_eval, F1"])
 
 
 def test_segment_f1_is_that_of_sed_scores_eval(small):
     for case, entry in small:
-        check(case, "F1", f1(segment_scores, case, durations=case.seconds),
+        assert_same(case, "F1", f1(segment_scores, case, durations=case.seconds),
               entry["sed_scores_eval"]["segment F1"])
 
 
@@ -183,19 +187,19 @@ def test_event_f1_is_that_of_sed_scores_eval(small):
     # It rounds to microseconds: 0.3 s is a collar of 0.2 s from 0.1 s, for sed_eval it is more.
     for case, entry in small:
         expected = entry["sed_scores_eval"]["collar F1"]
-        check(case, "a trace wider", f1(event_scores, case, **WIDER), expected)
+        assert_same(case, "a trace wider", f1(event_scores, case, **WIDER), expected)
         if not on_frames(case):
-            check(case, "F1", f1(event_scores, case), expected)
+            assert_same(case, "F1", f1(event_scores, case), expected)
 
 
 def test_f1_of_a_large_set_is_that_of_sed_scores_eval(large):
     case, entry = large
     expected = entry["sed_scores_eval"]
-    check(case, "intersection", f1(intersection_scores, case), expected["intersection F1"])
-    check(case, "psds_eval", f1(intersection_scores, case)[2:], entry["psds_eval, F1"])
-    check(case, "segment", f1(segment_scores, case, durations=case.seconds),
+    assert_same(case, "intersection", f1(intersection_scores, case), expected["intersection F1"])
+    assert_same(case, "psds_eval", f1(intersection_scores, case)[2:], entry["psds_eval, F1"])
+    assert_same(case, "segment", f1(segment_scores, case, durations=case.seconds),
           expected["segment F1"])
-    check(case, "event", f1(event_scores, case), expected["collar F1"])
+    assert_same(case, "event", f1(event_scores, case), expected["collar F1"])
 
 
 def test_the_best_f1_is_that_of_sed_scores_eval(small):
@@ -214,7 +218,7 @@ def test_the_best_f1_is_that_of_sed_scores_eval(small):
                                        case.seconds, average="micro", labels=case.labels, **wider)
         best = np.mean([max(tuned.per_class[label], all_on.per_class[label].f1)
                         for label in case.labels])
-        check(case, metric, [best], entry["sed_scores_eval"][f"best {kind} F1"][:1])
+        assert_same(case, metric, [best], entry["sed_scores_eval"][f"best {kind} F1"][:1])
 
 
 @pytest.mark.filterwarnings("ignore:Mean of empty slice")               # of sed_eval

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sed_eval_rates import assert_rates
 
 from sedzoo.evaluation import segment, segment_scores
 from sedzoo.evaluation.segment import count_segments, segment_counts
@@ -49,23 +50,7 @@ def by_sed_eval(reference, estimated, durations, segment_s, labels=LABELS):
     return scorer
 
 
-def check_rates(got, f_measure, error_rate):
-    """The stated differences: F1 is 0 where sed_eval has NaN, but for two empty lists; error
-    rates without reference are not numbers."""
-    for key in ("precision", "recall"):
-        np.testing.assert_allclose(getattr(got, key), f_measure[key], atol=1e-9)
-    f1 = f_measure["f_measure"]
-    if got.num_estimated + got.num_reference:
-        f1 = np.nan_to_num(f1)
-    np.testing.assert_allclose(got.f1, f1, atol=1e-9)
-    for key, rate in error_rate.items():
-        if got.num_reference:
-            np.testing.assert_allclose(getattr(got, key), rate, atol=1e-9)
-        else:
-            assert not math.isfinite(getattr(got, key))
-
-
-def check(reference, estimated, durations, segment_s=1.0, labels=LABELS):
+def assert_same(reference, estimated, durations, segment_s=1.0, labels=LABELS):
     """Overall, class-wise and averaged scores against sed_eval's."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")                     # of sed_eval's means of nothing
@@ -73,13 +58,13 @@ def check(reference, estimated, durations, segment_s=1.0, labels=LABELS):
         theirs = scorer.results()
     options = {"segment_s": segment_s, "labels": labels}
     micro = segment_scores(reference, estimated, durations, **options)
-    check_rates(micro, theirs["overall"]["f_measure"], theirs["overall"]["error_rate"])
+    assert_rates(micro, theirs["overall"]["f_measure"], theirs["overall"]["error_rate"])
     assert (micro.num_hits, micro.num_estimated, micro.num_reference, micro.num_substitutions,
             micro.num_deletions, micro.num_insertions) == tuple(
         scorer.overall[key] for key in ("Ntp", "Nsys", "Nref", "S", "D", "I"))
     for label in labels:
         class_wise = theirs["class_wise"][label]
-        check_rates(micro.per_class[label], class_wise["f_measure"], class_wise["error_rate"])
+        assert_rates(micro.per_class[label], class_wise["f_measure"], class_wise["error_rate"])
 
     macro = segment_scores(reference, estimated, durations, average="macro", **options)
     per_class = macro.per_class.values()
@@ -89,7 +74,7 @@ def check(reference, estimated, durations, segment_s=1.0, labels=LABELS):
         np.testing.assert_allclose(getattr(macro, key), np.mean(rates) if rates else math.nan,
                                    atol=1e-9)
     if all(one.num_reference and one.num_estimated for one in per_class):
-        check_rates(macro, *(theirs["class_wise_average"][key]
+        assert_rates(macro, *(theirs["class_wise_average"][key]
                              for key in ("f_measure", "error_rate")))
     return micro, macro
 
@@ -97,7 +82,7 @@ def check(reference, estimated, durations, segment_s=1.0, labels=LABELS):
 @settings(max_examples=150)
 @given(cases(), st.sampled_from([1.0, 0.1, 0.25, 0.3, 2.0, 100.0]))
 def test_scores_are_those_of_sed_eval(case, segment_s):
-    check(*case, segment_s)
+    assert_same(*case, segment_s)
 
 
 @settings(max_examples=50)
@@ -108,7 +93,7 @@ def test_without_durations_clips_end_as_in_sed_eval(case):
     reference = {name: events for name, events in reference.items()
                  if events or estimated[name]}
     estimated = {name: estimated[name] for name in reference}
-    check(reference, estimated, None)
+    assert_same(reference, estimated, None)
 
 
 @settings(max_examples=60)
@@ -167,7 +152,7 @@ def test_scores_on_dcase_2017_are_those_of_sed_eval(part, shared_data):
     estimated = perturbed(reference, labels, np.random.default_rng(4))
     # The clips nobody marked stay in: what is detected there is wrong.
     assert any(not events and estimated.get(name) for name, events in reference.items())
-    micro, macro = check(reference, estimated, dict.fromkeys(reference, 10.0), labels=labels)
+    micro, macro = assert_same(reference, estimated, dict.fromkeys(reference, 10.0), labels=labels)
     assert 0.4 < micro.f1 < 0.9 and macro.num_skipped == 0
     assert micro.num_segments == 10 * len(reference)
 
@@ -176,7 +161,7 @@ def test_scores_on_desed_are_those_of_sed_eval(shared_data):
     reference = read_events(shared_data / "desed_metadata" / "validation" / "validation.tsv")
     labels = sorted({event.label for events in reference.values() for event in events})
     estimated = perturbed(reference, labels, np.random.default_rng(5))
-    micro, _ = check(reference, estimated, dict.fromkeys(reference, 10.0), 0.5, labels)
+    micro, _ = assert_same(reference, estimated, dict.fromkeys(reference, 10.0), 0.5, labels)
     assert micro.num_segments == 20 * len(reference)
 
 
@@ -188,7 +173,7 @@ def test_scores_of_a_real_system_are_those_of_sed_eval(threshold, segment_s, sha
     labels = sorted({event.label for events in reference.values() for event in events})
     if threshold < 1:
         assert max(event.offset for events in estimated.values() for event in events) > 10
-    check(reference, estimated, dict.fromkeys(reference, 10.0), segment_s, labels)
+    assert_same(reference, estimated, dict.fromkeys(reference, 10.0), segment_s, labels)
 
 
 def test_a_second_worked_by_hand():
