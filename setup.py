@@ -26,8 +26,11 @@ setup(
         "numpy>=2",
         "librosa>=0.11",
         "scikit-learn>=1.5",
+        "h5py>=3",
         "soundfile>=0.13",
         "soxr>=0.5",
+        "av>=17.1",  # earlier ones crash where options meet files that do not list their streams
+        "google-crc32c>=1.5",  # the checksums of TFRecord files
         "absl-py>=2",
         "matplotlib>=3.9",
         "rich>=13",
