@@ -1,5 +1,6 @@
 """Layers in keras.ops: the same on TensorFlow, JAX and PyTorch."""
 
+from sedzoo.layers.attention import MultiHeadAttention, StackWeights
 from sedzoo.layers.batch_norm import BatchNorm, SharedNorm
 from sedzoo.layers.context import StackFrames
 from sedzoo.layers.gated_conv import GatedConv2D
@@ -10,7 +11,17 @@ from sedzoo.layers.losses import (
     PseudoLabelCrossentropy,
     WeightedBinaryCrossentropy,
 )
+from sedzoo.layers.multilevel import ClassAttention, LastFrame
+from sedzoo.layers.patches import FramePatches, JoinPatches, PatchMask, SplitPatches
 from sedzoo.layers.pooling import KeepFrames, PoolMask, TimePool
+from sedzoo.layers.positions import LearnedPositions, SinusoidalPositions
+from sedzoo.layers.quantise import (
+    EmbeddingPCA,
+    Postprocessor,
+    dequantise,
+    quantise,
+    training_scale,
+)
 from sedzoo.layers.recurrent import BiGRU, GatedBiGRU
 from sedzoo.layers.segments import (
     ChannelAttentionPool,
@@ -20,11 +31,15 @@ from sedzoo.layers.segments import (
     SpreadMask,
 )
 from sedzoo.layers.standardise import Standardise
+from sedzoo.layers.transformer import DecoderBlock, EncoderBlock, FeedForward
 
 __all__ = [
-    "MFCC", "AttentionLocalisation", "BatchNorm", "BiGRU", "ChannelAttentionPool",
-    "EnsemblePrediction", "GatedBiGRU", "GatedConv2D", "KeepFrames", "LogMel",
-    "MicroBinaryCrossentropy", "PoolMask", "PseudoLabelCrossentropy", "SegmentAttention",
-    "SegmentPool", "SharedNorm", "SpreadMask", "StackFrames", "Standardise", "TimePool",
-    "WeightedBinaryCrossentropy", "features",
+    "MFCC", "AttentionLocalisation", "BatchNorm", "BiGRU", "ChannelAttentionPool", "ClassAttention",
+    "DecoderBlock", "EmbeddingPCA", "EncoderBlock", "EnsemblePrediction", "FeedForward",
+    "FramePatches", "GatedBiGRU", "GatedConv2D", "JoinPatches", "KeepFrames", "LastFrame",
+    "LearnedPositions", "LogMel", "MicroBinaryCrossentropy", "MultiHeadAttention", "PatchMask",
+    "PoolMask", "Postprocessor", "PseudoLabelCrossentropy", "SegmentAttention", "SegmentPool",
+    "SharedNorm", "SinusoidalPositions", "SplitPatches", "SpreadMask", "StackFrames",
+    "StackWeights", "Standardise", "TimePool", "WeightedBinaryCrossentropy", "dequantise",
+    "features", "quantise", "training_scale",
 ]

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from keras import ops
 
 
 @keras.saving.register_keras_serializable("sedzoo")
@@ -26,7 +27,8 @@ class Standardise(keras.layers.Layer):
             raise ValueError("`mean` and `std` must be finite.")
 
     def call(self, x):
-        return (x - self.mean) / np.maximum(self.std, 1e-6)
+        # Cast first: eight bits would wrap around.
+        return (ops.cast(x, self.compute_dtype) - self.mean) / np.maximum(self.std, 1e-6)
 
     def compute_output_shape(self, input_shape):
         if self.mean.ndim and input_shape[-1] not in (None, len(self.mean)):

@@ -3,7 +3,7 @@
 import fnmatch
 import importlib
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sedzoo.frontend import Frontend
 from sedzoo.nearest import nearest
@@ -11,8 +11,11 @@ from sedzoo.nearest import nearest
 # The one line a new family adds: its module, and the names it registers. Names stand here so that
 # listing them imports no deep-learning framework.
 FAMILIES = {
+    "sedzoo.zoo.av_transformer": ("av_transformer",),
     "sedzoo.zoo.gated_crnn": ("crnn", "dcase2017_mlp", "gated_crnn"),
     "sedzoo.zoo.mmnet": ("mmnet", "mmnet_convnet", "mmnet_resnet"),
+    "sedzoo.zoo.multilevel_attention": ("embedding_dnn", "embedding_lstm", "multilevel_attention"),
+    "sedzoo.zoo.vggish": ("vggish",),
 }
 
 _MODELS = {}
@@ -26,7 +29,12 @@ class ModelCard:
         summary: str, one line.
         source: str, paper with its address, and the equations or tables it comes from.
         frontend: str, the name of its frontend preset.
-        time_stride: int, feature frames per output frame with default arguments.
+        extractor: str, the zoo's model whose embeddings it takes in place of features, or "".
+        embedding_size: int, numbers of such an embedding, D; input_stride: int, feature frames that
+            it stands for.
+        streams: dict of name -> size of a frame, of a model that takes several streams by name; {}
+            for a model of one input.
+        time_stride: int, input frames per output frame with default arguments.
         num_params: int, all weights with default arguments.
         published_params: str, what the paper prints of its sizes, and by which rule they are so.
         differs: str, where this implementation departs from the paper's text.
@@ -38,13 +46,23 @@ class ModelCard:
     frontend: str
     time_stride: int
     num_params: int
+    extractor: str = ""
+    embedding_size: int = 0
+    input_stride: int = 1
+    streams: dict = field(default_factory=dict)
     published_params: str = ""
     differs: str = ""
     licence: str = "Apache-2.0"
 
     @property
     def clock(self):
-        return Frontend.preset(self.frontend).clock(self.time_stride)
+        """When its output frames happen."""
+        return Frontend.preset(self.frontend).clock(self.time_stride * self.input_stride)
+
+    @property
+    def num_features(self):
+        """Width of an input frame, F."""
+        return self.embedding_size or Frontend.preset(self.frontend).num_features
 
 
 def register(card, space=None):

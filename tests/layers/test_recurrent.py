@@ -41,7 +41,7 @@ def keras_2_gru(x, kernel, recurrent, bias):
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("layer", [
     lambda: BiGRU(3, "tanh"), lambda: BiGRU(3, "relu"), lambda: GatedBiGRU(3),
-    lambda: GatedBiGRU(3, "cudnn")])
+    pytest.param(lambda: GatedBiGRU(3, "cudnn"), marks=pytest.mark.slow)])
 def test_one_loop_gives_keras_outputs_and_gradients(layer, masked, monkeypatch):
     if recurrent.kernels is None:
         pytest.skip("the loop of all directions is TensorFlow's")
