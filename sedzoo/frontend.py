@@ -64,6 +64,9 @@ class Frontend:
         triangles: "hz" (librosa) or "mel" (VGGish): the axis on which the sides are straight.
         num_coefficients: int for MFCC (orthonormal DCT-II), None for log-mel; num_deltas: how many
             times derivatives (Savitzky-Golay, nine frames) are appended.
+        trim_db: float > 0, cut away what is more than so many decibels below the loudest frame at
+            both ends of a clip, before anything else; None to keep it. Only where clips of a data
+            set are read (preparation.trimmed): exports hear a waveform as it comes.
         peak_normalise: divide each waveform by its largest magnitude.
         clip_frames: frames to which training clips are cut or padded.
         pad: what is appended to a short clip: "features", zeros among the finished features
@@ -96,6 +99,7 @@ class Frontend:
     log_scale: float = 1.0
     num_coefficients: int | None = None
     num_deltas: int = 0
+    trim_db: float | None = None
     peak_normalise: bool = False
     clip_frames: int = 240
     pad: str = "silence"
@@ -119,6 +123,8 @@ class Frontend:
         self._require("pad", self.pad in ("features", "silence"), '"features" or "silence"')
         self._require("normalise", self.normalise in ("band", "global", None),
                       '"band", "global" or None')
+        self._require("trim_db", self.trim_db is None or 0 < self.trim_db < math.inf,
+                      "a number > 0, in decibels, or None")
         self._require("log_offset", self.log_offset > 0 or self.log_floor > 0,
                       "positive when log_floor is not, or silence has no logarithm")
 

@@ -19,6 +19,7 @@ class Clip:
         labels: tuple of class names heard in it, or None where nobody said (unlabelled).
         events: tuple of Event, or None where nobody marked times (weakly labelled).
         fold: int or str, the data set's own split, or None.
+        verified: bool, whether a person has checked the labels, or None where nobody says.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Clip:
     labels: tuple[str, ...] | None = None
     events: tuple[Event, ...] | None = None
     fold: int | str | None = None
+    verified: bool | None = None
 
 
 @dataclass(frozen=True)
