@@ -4,10 +4,10 @@
                                                       |
                                                       +-> SavedModel -> serving -> events
 
-    0  audio frontend events labels card    NumPy: sound files, feature recipes, events
-    1  layers datasets                      keras.ops; public data sets and composed scenes
+    0  audio video frontend events card     NumPy: sound files, feature recipes, events
+    1  layers datasets weights              keras.ops; public data sets and composed scenes
     2  zoo                                  builders by name
-    3  evaluation features sampling pipeline
+    3  evaluation features embeddings sampling pipeline
     4  training                             recipes, fitting, fusion
     5  export                               SavedModels
     6  serving                              TensorFlow and floor 0 only

@@ -116,7 +116,7 @@ class _Forward(soundfile.SoundFile):
 @contextlib.contextmanager
 def _opened(source):
     """(decoder, name for messages, doubt or None) of a source."""
-    name, file = _binary(source)
+    name, file = binary(source)
     with contextlib.ExitStack() as stack:
         if file is not source:
             stack.enter_context(file)
@@ -138,10 +138,10 @@ def _opened(source):
         yield sound, name, doubt
 
 
-def _binary(source):
-    """Name for messages and seekable binary file of a path, bytes or a file."""
+def binary(source, kind="audio"):
+    """Name for messages and seekable binary file of a path, bytes (of this kind) or a file."""
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return f"audio of {len(source)} bytes", io.BytesIO(source)
+        return f"{kind} of {len(source)} bytes", io.BytesIO(source)
     if hasattr(source, "read"):
         name = repr(getattr(source, "name", source))
         return name, source if source.seekable() else io.BytesIO(source.read())

@@ -1,25 +1,18 @@
 """A manifest's features, computed once and kept on disk."""
 
-import hashlib
 import json
-import os
-import shutil
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
-from absl import logging
-from rich.console import Console
-from rich.progress import track
 
 from sedzoo import audio
+from sedzoo.clip_cache import Entry
 from sedzoo.datasets.manifest import Manifest
 from sedzoo.frontend import Frontend
+from sedzoo.preparation import trimmed
 
 _FORMAT = 1             # raise it when the same frontend would give other numbers than before
-_CHUNK = 32             # clips decoded ahead, and together in memory
+_CHUNK = 32             # clips whose statistics are taken together
 
 
 @dataclass(frozen=True)
@@ -55,20 +48,18 @@ def extract(manifest, frontend, cache_dir, progress=True):
         cache_dir: str or Path, made if need be.
         progress: bool, a progress bar where standard error is a terminal.
     Returns: Features.
-    Raises: FileNotFoundError when no clip has a file; ValueError when none can be read.
+    Raises: FileNotFoundError when no clip has a file; ValueError when none can be read, or when
+        the frontend trims clips that have events.
     """
-    cache_dir = Path(cache_dir)
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    report = cache_dir / "missing_files.tsv"
-    report.unlink(missing_ok=True)
-    present = manifest.present(report)
-    if len(present) < len(manifest):
-        logging.warning("%s: %d of %d files are missing and left out, see %s",
-                        manifest.name, len(manifest) - len(present), len(manifest), report)
-    entry = cache_dir / _key(present, frontend)
-    if not entry.is_dir():
-        _fill(entry, present, frontend, progress)
-    return _read(entry, present, frontend)
+    timed = [clip.name for clip in manifest.clips if clip.events]
+    if frontend.trim_db is not None and timed:
+        raise ValueError("`trim_db` must be None for clips with events, whose times would shift. "
+                         f"Received: trim_db={frontend.trim_db!r} and {len(timed)} such clips, "
+                         f"the first {timed[0]!r}")
+    entry = Entry(cache_dir, manifest, [_FORMAT, frontend.to_dict()])
+    if not entry.path.is_dir():
+        _fill(entry, frontend, progress)
+    return _read(entry, frontend)
 
 
 def statistics(features, frontend):
@@ -108,72 +99,40 @@ def _counted(features, frontend):
             yield values[time < features.num_frames[first:first + _CHUNK, None]]
 
 
-def _key(manifest, frontend):
-    """The name of a cache entry: a digest of all that its numbers depend on."""
-    files = []
-    for clip in manifest.clips:
-        status = os.stat(clip.path)
-        files.append([clip.name, os.path.abspath(clip.path), status.st_size, status.st_mtime_ns])
-    recipe = json.dumps([_FORMAT, frontend.to_dict(), files], sort_keys=True)
-    return hashlib.sha256(recipe.encode()).hexdigest()[:16]
-
-
-def _fill(entry, manifest, frontend, progress):
-    """Compute into a folder beside `entry` and rename it, so that no half-written cache is met."""
-    building = Path(tempfile.mkdtemp(prefix="building-", dir=entry.parent))
-    try:
-        shape = (len(manifest), frontend.clip_frames, frontend.num_features)
+def _fill(entry, frontend, progress):
+    """Compute the features of every clip into the entry."""
+    with entry.building() as building:
+        shape = (len(entry.manifest), frontend.clip_frames, frontend.num_features)
         values = np.lib.format.open_memmap(building / "values.npy", "w+", np.float32, shape)
-        kept, num_frames, unreadable = _compute(manifest, frontend, values, progress)
+        kept, num_frames, unreadable = _compute(entry, frontend, values, progress)
         values.flush()
-        if not kept:
-            name, reason = unreadable[0]
-            raise ValueError(f"No audio file of {manifest.name!r} can be read "
-                             f"({len(unreadable)} tried; {name}: {reason})")
+        entry.require_some(len(kept), unreadable)
         np.save(building / "num_frames.npy", np.array(num_frames, np.int64))
         (building / "clips.json").write_text(json.dumps({"kept": kept, "unreadable": unreadable}))
-        os.rename(building, entry)
-    except OSError:
-        if not entry.is_dir():          # somebody else may have finished the same entry first
-            raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
-def _compute(manifest, frontend, values, progress):
+def _compute(entry, frontend, values, progress):
     """Write the features into `values`; which clips are kept, their frames, and who failed."""
     from sedzoo import layers  # Keras: only where something must be computed
 
     layer = layers.features(frontend)
     pad = _padding(frontend, layer)
     kept, num_frames, unreadable = [], [], []
-    chunks = [range(first, min(first + _CHUNK, len(manifest)))
-              for first in range(0, len(manifest), _CHUNK)]
-    quiet = not (progress and Console(stderr=True).is_terminal)
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        for chunk in track(chunks, f"Features of {manifest.name}", disable=quiet,
-                           console=Console(stderr=True)):
-            clips = [manifest.clips[i] for i in chunk]
-            loaded = list(pool.map(lambda clip: _load(clip, frontend), clips))
-            good = [(i, wave) for i, wave in zip(chunk, loaded, strict=True)
-                    if not isinstance(wave, audio.AudioError)]
-            unreadable += [[clip.name, str(wave)] for clip, wave in zip(clips, loaded, strict=True)
-                           if isinstance(wave, audio.AudioError)]
-            waves = [wave for _, wave in good]
-            for row, frames in zip(_rows(waves, frontend, layer, pad), _frames(waves, frontend),
-                                   strict=True):
-                values[len(num_frames)] = row
-                num_frames.append(frames)
-            kept += [i for i, _ in good]
+    title = f"Features of {entry.manifest.name}"
+    for good, bad in entry.read_all(lambda clip: _load(clip, frontend), title, progress):
+        waves = [wave for _, wave in good]
+        for row, frames in zip(_rows(waves, frontend, layer, pad), _frames(waves, frontend),
+                               strict=True):
+            values[len(num_frames)] = row
+            num_frames.append(frames)
+        kept += [i for i, _ in good]
+        unreadable += bad
     return kept, num_frames, unreadable
 
 
 def _load(clip, frontend):
-    """The waveform as far as the features need it, or the error that reading it gave."""
-    try:
-        waveform = audio.load(clip.path, frontend.sample_rate)
-    except audio.AudioError as error:
-        return error
+    """The waveform as far as the features need it."""
+    waveform = trimmed(audio.load(clip.path, frontend.sample_rate), frontend.trim_db)
     # One window more than the frames need, so that centred frames at the cut see the real sound.
     return waveform[:frontend.samples_for(frontend.clip_frames) + frontend.window_samples]
 
@@ -208,16 +167,10 @@ def _padding(frontend, layer):
     return keras.ops.convert_to_numpy(layer(silence))[0, :1]
 
 
-def _read(entry, manifest, frontend):
-    clips = json.loads((entry / "clips.json").read_text())
-    kept, unreadable = clips["kept"], clips["unreadable"]
-    report = entry.parent / "unreadable_files.tsv"
-    report.unlink(missing_ok=True)
-    if unreadable:
-        report.write_text("filename\treason\n" + "".join(
-            f"{name}\t{' '.join(reason.split())}\n" for name, reason in unreadable))
-        logging.warning("%s: %d of %d files cannot be read and are left out, see %s",
-                        manifest.name, len(unreadable), len(manifest), report)
-    values = np.load(entry / "values.npy", mmap_mode="r")[:len(kept)]
-    return Features(values, np.load(entry / "num_frames.npy"),
-                    replace(manifest, clips=tuple(manifest.clips[i] for i in kept)), frontend)
+def _read(entry, frontend):
+    clips = json.loads((entry.path / "clips.json").read_text())
+    kept = clips["kept"]
+    entry.report(clips["unreadable"])
+    values = np.load(entry.path / "values.npy", mmap_mode="r")[:len(kept)]
+    manifest = replace(entry.manifest, clips=tuple(entry.manifest.clips[i] for i in kept))
+    return Features(values, np.load(entry.path / "num_frames.npy"), manifest, frontend)

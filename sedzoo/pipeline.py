@@ -21,20 +21,31 @@ def batches(source, *, first_step=0, num_steps=None, spec_augment=None):
         first_step: int >= 0.
         num_steps: int, or None for an endless stream.
         spec_augment: SpecAugment, or None.
-    Returns: Dataset of x (B, T, F), y {output: (B, ...)}, weight {output: (B,) or (B, T')}.
+    Returns: Dataset of x (B, T, F) or a dict with the frame mask, y {output: (B, ...)}, weight
+        {output: (B,) or (B, T')}, as Batches gives them.
+    Raises: ValueError for another source, or masks over clips of different lengths or streams.
     """
     if not isinstance(source, Batches):
         raise ValueError(f"`source` must be a Batches. Received: {source!r}")
-    keys = sorted(source.targets)
+    if spec_augment is not None and isinstance(source.x_shape, dict):
+        raise ValueError("`spec_augment` must be None for clips of different lengths, and streams. "
+                         f"Received: {spec_augment!r}")
+    keys, shapes = sorted(source.targets), source.x_shape
+    names = sorted(shapes) if isinstance(shapes, dict) else None
+    kinds = [tf.bool if name == "frame_mask" else tf.float32 for name in names or ("",)]
 
     def load(step):
         x, y, weight = source(step)
-        return x, *(y[key] for key in keys), *(weight[key] for key in keys)
+        x = [x[name] for name in names] if names else [x]
+        return *x, *(y[key] for key in keys), *(weight[key] for key in keys)
 
     def gather(step):
-        count = 1 + 2 * len(keys)
-        x, *rest = tf.numpy_function(load, [step], [tf.float32] * count)
-        x.set_shape((None, *source.values.shape[1:]))
+        found = tf.numpy_function(load, [step], kinds + [tf.float32] * 2 * len(keys))
+        x, rest = found[:len(kinds)], found[len(kinds):]
+        for part, shape in zip(x, [shapes[name] for name in names] if names else [shapes],
+                               strict=True):
+            part.set_shape((None, *shape))
+        x = dict(zip(names, x, strict=True)) if names else x[0]
         y, weight = dict(zip(keys, rest, strict=False)), dict(zip(keys, rest[len(keys):],
                                                                   strict=True))
         for key in keys:

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from sedzoo.batches import Batches
-from sedzoo.sampling import Sequential, Uniform
+from sedzoo.embeddings.pieces import Pieces
+from sedzoo.sampling import AllPieces, Sequential, Uniform
 
 N, T, F, K = 12, 5, 3, 2
 
@@ -72,7 +74,71 @@ def test_mixing_with_an_unlabelled_clip_makes_an_unlabelled_clip_and_harms_no_ot
     np.testing.assert_array_equal(made(0)[2]["clip"], (~lost).astype(np.float32))
 
 
+def test_sparse_targets_equal_dense_ones():
+    clip = (np.random.default_rng(0).random((N, K)) < 0.5).astype(np.float32)
+    clip[::4] = np.nan
+    for rate in (0.0, 0.5):
+        for step in range(3):
+            dense, sparse = (source(targets={"clip": tags}, mixup_rate=rate, seed=2)(step)
+                             for tags in (clip, csr_array(clip)))
+            np.testing.assert_array_equal(sparse[0], dense[0])
+            for one, other in zip(sparse[1:], dense[1:], strict=True):
+                np.testing.assert_array_equal(one["clip"], other["clip"])
+                assert type(one["clip"]) is np.ndarray and one["clip"].dtype == np.float32
+
+
+def test_codes_of_eight_bits_lie_between_minus_one_and_one_to_the_bit():
+    codes = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
+    made = Batches(codes, {}, Sequential(4, 4), mean=128.0, std=128.0)
+    x, y, weight = made(0)
+    assert x.dtype == np.float32 and (y, weight) == ({}, {})
+    np.testing.assert_array_equal(x.ravel(), (np.arange(256) - 128) / 128)
+
+
+COUNTS = np.array([3, 1, 5, 2])
+
+
+def ragged(dtype, batch_size=2):
+    """Four clips of three numbers a segment, whole."""
+    values = np.random.default_rng(0).integers(0, 256, (11, F)).astype(dtype)
+    pieces = Pieces(values, np.cumsum(COUNTS) - COUNTS, COUNTS, None, pad=128)
+    return Batches(pieces, {"clip": np.eye(4, K)}, Sequential(4, batch_size), mean=128.0, std=64.0)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_clips_of_different_lengths_come_with_a_mask_and_zeros_behind(dtype):
+    made = ragged(dtype)
+    assert made.is_ragged and not source().is_ragged
+    for step, lengths in ((0, (3, 1)), (1, (5, 2))):
+        x, y, weight = made(step)
+        assert x["audio"].shape == (2, max(lengths), F) and x["audio"].dtype == np.float32
+        assert x["frame_mask"].dtype == bool
+        for i, length in enumerate(lengths):
+            clip = 2 * step + i
+            start = made.values.starts[clip]
+            expected = (made.values.values[start:start + length].astype(np.float32) - 128) / 64
+            np.testing.assert_array_equal(x["audio"][i, :length], expected)
+            assert (x["audio"][i, length:] == 0).all()
+            assert x["frame_mask"][i].tolist() == [j < length for j in range(max(lengths))]
+        np.testing.assert_array_equal(y["clip"], np.eye(4, K)[2 * step:2 * step + 2])
+        assert weight["clip"].tolist() == [1, 1]
+
+
+def test_all_pieces_of_the_drawn_clips_make_a_batch():
+    pieces = Pieces(np.arange(11)[:, None], np.cumsum(COUNTS) - COUNTS, COUNTS, 2)
+    made = Batches(pieces, {"clip": np.eye(4)[pieces.owner]},
+                   AllPieces(Sequential(4, 2), pieces), mean=0.0, std=1.0)
+    (first, y, _), (second, _, _) = made(0), made(1)
+    assert first[..., 0].tolist() == [[0, 1], [2, 2], [3, 3]]
+    assert second[..., 0].tolist() == [[4, 5], [6, 7], [8, 8], [9, 10]]
+    np.testing.assert_array_equal(y["clip"], np.eye(4)[[0, 0, 1]])
+
+
 def test_names_the_bad_argument():
+    with pytest.raises(ValueError, match="`mixup_rate` must be 0 for clips of different lengths"):
+        Batches(ragged("uint8").values, {}, Sequential(4, 2), mean=0, std=1, mixup_rate=0.1)
+    with pytest.raises(ValueError, match=r"targets\['clip'\].*\(12\). Received: 3"):
+        source(targets={"clip": csr_array(np.zeros((3, K)))})
     with pytest.raises(ValueError, match="mixup_rate=1.5"):
         source(mixup_rate=1.5)
     with pytest.raises(ValueError, match="mixup_alpha=0"):

@@ -15,21 +15,24 @@ PACKAGE = Path(sedzoo.__file__).parent
 FLOORS = {
     "audio": 0, "container": 0, "decode": 0, "frontend": 0, "events": 0, "rows": 0, "labels": 0,
     "nearest": 0, "card": 0, "waveform": 0, "stitching": 0, "plotting": 0, "segment_plots": 0,
-    "frame_scores": 0, "score_files": 0, "outputs": 0,
-    "layers": 1, "datasets": 1,
-    "zoo": 2,
-    "evaluation": 3, "features": 3, "sampling": 3, "batches": 3, "pipeline": 3.5,
-    "training": 4,
+    "preparation": 0, "frame_scores": 0, "score_files": 0, "outputs": 0, "video": 0,
+    "attention_plots": 0, "attention_page": 0,
+    "layers": 1, "datasets": 1, "weights": 1,
+    "zoo": 2, "clip_cache": 2, "answers": 2,
+    "evaluation": 3, "features": 3, "embeddings": 3, "sampling": 3, "batches": 3,
+    "mixing": 3, "pipeline": 3.5,
+    "training": 4, "comparison": 4,
     "export": 5,
     "serving": 6,
     "assess": 7, "cli": 7, "commands": 8, "__main__": 9,
 }
 # Floor 0 has a few steps of its own: the front end and events know nothing of files and cards.
 GROUND = ["nearest", "frontend", "events", "rows", "labels", "frame_scores", "score_files",
-          "outputs", "container", "decode", "audio", "waveform", "card", "stitching", "plotting",
-          "segment_plots"]
-TENSORFLOW = {"pipeline.py", "training/distribute.py", "serving.py",
-              "layers/kernels_tensorflow.py"}
+          "outputs", "container", "decode", "audio", "waveform", "video",
+          "preparation", "card", "stitching", "plotting", "segment_plots", "attention_plots",
+          "attention_page"]
+TENSORFLOW = {"pipeline.py", "embeddings/examples.py", "training/distribute.py", "serving.py",
+              "layers/kernels_tensorflow.py", "weights/tensorflow_checkpoint.py"}
 
 
 def modules():

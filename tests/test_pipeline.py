@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.sparse import csr_array
 
 from sedzoo import pipeline
 from sedzoo.batches import Batches
-from sedzoo.sampling import Uniform
+from sedzoo.embeddings.pieces import Pieces
+from sedzoo.sampling import AllPieces, Sequential, Uniform
 
 N, T, F, K = 12, 40, 20, 2
 
@@ -48,6 +50,40 @@ def test_a_stream_resumed_at_a_step_goes_on_as_the_undisturbed_one(source):
     assert not same(whole[:3], rest)
 
 
+COUNTS = np.array([2, 2, 2, 2, 5, 1, 3])
+
+
+def pieces_of(length):
+    """Seven clips of eight bits, whole or in pieces."""
+    codes = np.random.default_rng(0).integers(0, 256, (COUNTS.sum(), F)).astype(np.uint8)
+    return Pieces(codes, np.cumsum(COUNTS) - COUNTS, COUNTS, length, pad=128)
+
+
+def test_clips_of_different_lengths_keep_their_mask():
+    made = Batches(pieces_of(None), {"clip": csr_array(np.eye(7, K))}, Sequential(7, 2), mean=128,
+                   std=128)
+    stream = pipeline.batches(made, num_steps=4)
+    got = taken(stream, 10)
+    assert [batch[0]["audio"].shape for batch in got] == [(2, 2, F), (2, 2, F), (2, 5, F),
+                                                          (1, 3, F)]
+    for step, batch in enumerate(got):
+        assert same(batch, made(step))
+    x, y, weight = stream.element_spec
+    assert x["audio"].shape.as_list() == [None, None, F] and x["audio"].dtype == tf.float32
+    assert x["frame_mask"].shape.as_list() == [None, None] and x["frame_mask"].dtype == tf.bool
+    assert y["clip"].shape.as_list() == [None, K] and weight["clip"].shape.as_list() == [None]
+
+
+def test_batches_of_all_pieces_vary_in_number():
+    pieces = pieces_of(2)
+    made = Batches(pieces, {"clip": csr_array(np.eye(7, K)[pieces.owner])},
+                   AllPieces(Uniform(7, 2, 1), pieces), mean=128, std=128)
+    got = taken(pipeline.batches(made, first_step=1), 5)
+    assert len({len(batch[0]) for batch in got}) > 1
+    for step, batch in enumerate(got):
+        assert same(batch, made(1 + step))
+
+
 def test_masks_are_zeros_no_wider_than_asked_and_touch_nothing_else():
     augment = pipeline.SpecAugment(T, F, time_width=10, freq_width=5, seed=0)
     x = np.random.default_rng(0).normal(1, 0.1, (200, T, F)).astype(np.float32)
@@ -84,3 +120,6 @@ def test_names_the_bad_argument(source):
         pipeline.SpecAugment(T, F, time_width=41)
     with pytest.raises(ValueError, match="must be a Batches"):
         pipeline.batches(source.values)
+    whole = Batches(pieces_of(None), {}, Sequential(7, 2), mean=128, std=128)
+    with pytest.raises(ValueError, match="`spec_augment` must be None for clips of different"):
+        pipeline.batches(whole, spec_augment=pipeline.SpecAugment(T, F))
