@@ -14,7 +14,7 @@ TRAIN_A_STEP = """
 import json, sys
 sys.modules["tensorflow"] = None  # import tensorflow raises from here on
 import keras, numpy as np
-from contracts import numpy_of, train_step
+from contracts import noise, numpy_of, train_step
 from sedzoo.frontend import Frontend
 from sedzoo.layers import Standardise, features
 from sedzoo.zoo import create_model, list_models, model_card
@@ -24,12 +24,17 @@ sizes = json.loads(sys.argv[3])
 assert keras.backend.backend() == sys.argv[1]
 wave = 0.1 * np.random.default_rng(0).standard_normal((2, 44100)).astype("float32")
 for name in list_models():
-    frontend = Frontend.preset(model_card(name).frontend)
-    x = Standardise(-5.0, 3.0)(features(frontend)(wave))
+    card = model_card(name)
+    if card.streams:
+        x = {stream: noise(2, 10, size) for stream, size in card.streams.items()}
+    elif card.extractor:
+        x = keras.ops.convert_to_tensor(noise(2, 10, card.embedding_size))
+    else:
+        x = Standardise(-5.0, 3.0)(features(Frontend.preset(card.frontend))(wave))
     model = create_model(name, num_classes=2, **sizes.get(name, {}))
     for value in model(x).values():
         assert np.isfinite(numpy_of(value)).all()
-    before, after = train_step(model, numpy_of(x))
+    before, after = train_step(model, keras.tree.map_structure(numpy_of, x))
     assert all(np.abs(a - b).max() > 0 for a, b in zip(after, before))
 for name in ("gated_crnn", "mmnet"):
     model = create_model(name, num_classes=2, **sizes[name])
@@ -39,7 +44,9 @@ for name in ("gated_crnn", "mmnet"):
 """
 SIZES = {"crnn": {"width": 4, "rnn_units": 4}, "gated_crnn": {"width": 4, "rnn_units": 4},
          "mmnet": {"width": 4, "multi_scale": True}, "mmnet_convnet": {"width": 4},
-         "mmnet_resnet": {"width": 4, "head": "att"}}
+         "mmnet_resnet": {"width": 4, "head": "att"}, "embedding_dnn": {"units": 4},
+         "embedding_lstm": {"units": 4}, "multilevel_attention": {"units": 4},
+         "vggish": {"width": 4, "units": 16}, "av_transformer": {"width": 4, "ff_units": 4}}
 
 
 @pytest.mark.slow

@@ -97,6 +97,38 @@ def best_thresholds(targets, probabilities, step=0.01):
     return thresholds
 
 
+def best_threshold(targets, probabilities):
+    """The one threshold of all classes with the highest micro F1, for `decide`.
+
+    Exact: every probability that occurs is tried, and 0. Of equally good ones the lowest; halfway
+    to the next probability, so that rounding decides nothing.
+
+    Args, Raises: as best_thresholds.
+    Returns: float in [0, 1).
+    Source: Boes & Van hamme 2019, https://doi.org/10.1145/3343031.3350873, section 4.
+    """
+    probabilities = require_probabilities(probabilities)
+    targets = require_binary("targets", targets, probabilities.shape)
+    values, number = np.unique(probabilities.astype(np.float64), return_inverse=True)
+    if not len(values):
+        raise ValueError("`probabilities` must hold at least one. Received: none")
+    number = number.reshape(-1)
+    there = np.bincount(number, minlength=len(values))
+    hits = np.bincount(number, targets.reshape(-1), minlength=len(values))
+    # Row i: everything of value i and more is decided.
+    num_decided = np.cumsum(there[::-1])[::-1]
+    num_hits = np.cumsum(hits[::-1])[::-1]
+    first = int(values[0] == 0)         # which is above no threshold
+    f1 = (2 * num_hits / (num_decided + targets.sum()))[first:]
+    if not len(f1):
+        return 0.0
+    best = first + int(np.argmax(f1))
+    low, high = values[best - 1] if best else 0.0, values[best]
+    middle = (low + high) / 2
+    # Between neighbours of their type there is no middle: it would be either.
+    return float(middle if probabilities.dtype.type(middle) < high else low)
+
+
 def clip_scores(targets, decisions, *, average="micro", labels=None):
     """Precision, recall and F1 of decisions on clips.
 

@@ -158,12 +158,20 @@ def map_at_3(targets, probabilities):
     Raises: ValueError for no clips at all, or a clip with no class or several.
     Source: Fonseca et al. 2018, https://arxiv.org/abs/1807.09902.
     """
+    return float(reciprocal_ranks(targets, probabilities).mean())
+
+
+def reciprocal_ranks(targets, probabilities, num_guesses=3):
+    """1, 1/2, 1/3, ... for each clip whose class is that guess, 0 beyond the last: float64 (N,).
+
+    Args, Raises: as map_at_3.
+    """
     probabilities = require_probabilities(probabilities)
     classes = single_classes(targets, probabilities.shape)[:, None]              # (N, 1)
     own = np.take_along_axis(probabilities, classes, axis=1)
     earlier = np.arange(probabilities.shape[1]) < classes                        # (N, K)
     rank = 1 + np.count_nonzero((probabilities > own) | (earlier & (probabilities == own)), axis=1)
-    return float(np.where(rank <= 3, 1 / rank, 0).mean())
+    return np.where(rank <= num_guesses, 1 / rank, 0)
 
 
 @dataclass(frozen=True)

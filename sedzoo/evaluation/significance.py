@@ -95,7 +95,7 @@ def t_test(first, second):
     Returns: TTest.
     Raises: ValueError for scores that do not pair up.
     Source: Xu 2018 (thesis), section 6.1: average precision by class, significant below 0.05. Its
-        Tables 14 and 15 hold no p above 0.5, so those are probably one-sided: half of this one.
+        Tables 11, 14 and 15 are one-sided: half of this one.
     """
     first, second = _paired(first, second)
     known = np.isfinite(first) & np.isfinite(second)

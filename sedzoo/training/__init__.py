@@ -7,8 +7,11 @@ from sedzoo.training.recipe import Recipe, list_recipes, recipe
 _LATER = {
     "Run": "sedzoo.training.run",
     "fit": "sedzoo.training.fitting",
+    "fit_folds": "sedzoo.training.cross_validation",
     "fuse": "sedzoo.training.fusion",
+    "out_of_fold": "sedzoo.training.cross_validation",
     "predict": "sedzoo.training.fusion",
+    "predict_folds": "sedzoo.training.cross_validation",
     "predict_systems": "sedzoo.training.fusion",
 }
 

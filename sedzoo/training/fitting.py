@@ -3,16 +3,22 @@
 import itertools
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
+from scipy import sparse
 
-from sedzoo import features as feature_cache
 from sedzoo import sampling
+from sedzoo.answers import write_answers
 from sedzoo.batches import Batches
+from sedzoo.mixing import with_mixtures
+from sedzoo.training.inputs import Inputs, inputs
 from sedzoo.training.objectives import class_weights, objective
 from sedzoo.training.progress import Curves, ProgressBar, StopOnNaN
-from sedzoo.training.run import Run, read_json, write_json, write_whole
+from sedzoo.training.recipe import Recipe
+from sedzoo.training.run import Run, read_json, write_json, write_scale, write_whole
+from sedzoo.training.scores import ClipMetrics, dense, predict_clips
 from sedzoo.training.state import Keeper
 
 
@@ -24,7 +30,8 @@ def fit(recipe, train, valid, directory, *, resume=True, progress=True, cache_di
 
     Args:
         recipe: Recipe with a model of its own; train its members for a fusion.
-        train, valid: datasets.Manifest with the same labels; valid may be None.
+        train, valid: datasets.Manifest with the same labels, or Embeddings or Streams for a recipe
+            with `segments`; valid may be None.
         directory: str or Path of the run, see Run.
         resume: bool; False throws away what an earlier run left in the directory.
         progress: bool, bar or a line an epoch, see progress.ProgressBar.
@@ -39,51 +46,68 @@ def fit(recipe, train, valid, directory, *, resume=True, progress=True, cache_di
     if valid is not None and valid.labels != train.labels:
         raise ValueError("`valid` must have the labels of `train` in the same order. "
                          f"Received: {valid.labels} and {train.labels}")
-    keras.utils.set_random_seed(recipe.seed)
-    model = recipe.model(len(train.labels))
     _claim(directory, recipe, train)
-
     cache_dir = Path(cache_dir or directory / "cache")
-    frontend = recipe.features()
-    heard = feature_cache.extract(train, frontend, cache_dir / "train", progress)
-    mean, std = feature_cache.statistics(heard, frontend)
-    write_whole(directory / "standardise.npz",
-                lambda path: np.savez(path, mean=mean, std=std))
-    checked = None if valid is None else feature_cache.extract(
-        valid, frontend, cache_dir / "valid", progress)
+    keras.utils.set_random_seed(recipe.seed)
+    heard = inputs(recipe, train, cache_dir / "train", progress)
+    model = recipe.model(len(train.labels), heard.size)
+    checked = None if valid is None else inputs(recipe, valid, cache_dir / "valid", progress)
+    mean, std = scale = heard.scale()
+    if checked is not None:
+        checked.require_scale(scale)
+    write_scale(directory / "standardise.npz", mean, std)
 
     goal = objective(model, recipe.loss_weights, micro=recipe.micro,
-                     class_weights=class_weights(train.tags(), recipe.class_weights))
-    _train(recipe, model, goal, _source(recipe, goal[0], heard, mean, std),
-           None if checked is None else _source(recipe, goal[0], checked, mean, std, once=True),
-           directory, progress)
+                     single_label=recipe.single_label,
+                     class_weights=class_weights(heard.clip_tags, recipe.class_weights))
+    _train(recipe, model, goal, _Sets(heard, checked, scale), directory, progress)
     write_whole(directory / "model.keras", model.save)
+    if checked is not None:
+        clip = predict_clips(model, checked, mean, std)
+        write_whole(directory / "valid_answers.npz", lambda path: write_answers(
+            path, checked.names, train.labels, checked.clip_tags, clip))
     return Run(directory, recipe, model, train.labels, train.mids, train.attribution, mean, std)
 
 
-def _train(recipe, model, goal, source, valid, directory, progress):
+class _Sets(NamedTuple):
+    """Inputs to learn from, Inputs to check on or None, and the z-score of the former."""
+
+    heard: Inputs
+    checked: Inputs | None
+    scale: tuple
+
+
+def _train(recipe, model, goal, sets, directory, progress):
     """Run the epochs that are left."""
     trained, losses, loss_weights = goal
-    steps = recipe.steps_per_epoch or -(-len(source.values) // recipe.batch_size)
+    source = _source(recipe, trained, sets.heard, sets.scale)
+    valid = None if sets.checked is None else _one_pass(recipe, trained, sets.checked, sets.scale)
+    num_drawn = (sets.heard.clip_tags.shape[0] if recipe.batch_of == "clips"
+                 else len(source.values))
+    steps = recipe.steps_per_epoch or -(-num_drawn // recipe.batch_size)
     optimizer = type(keras.optimizers.get(recipe.optimizer))(
         learning_rate=_learning_rate(recipe, steps), **recipe.optimizer_arguments)
     trained.compile(
         optimizer, loss=losses, loss_weights=loss_weights,
-        weighted_metrics={key: [keras.metrics.BinaryAccuracy()] for key in ("clip", "frame")
-                          if key in losses})
+        weighted_metrics={key: [_accuracy(recipe)] for key in ("clip", "frame") if key in losses})
     optimizer.build(trained.trainable_variables)
     _build_losses(trained, source)
     keeper = Keeper(directory, model, recipe)
     epoch = keeper.restore(optimizer)
     if keeper.is_done():
+        keeper.settle()
         return
+    judge = [] if sets.checked is None or not recipe.valid_metrics else [
+        ClipMetrics(model, sets.checked, sets.scale, recipe.valid_metrics)]
     bar = ProgressBar(recipe.epochs, steps) if progress else None
     try:
         trained.fit(
             _stream(recipe, source, epoch * steps), steps_per_epoch=steps, initial_epoch=epoch,
             epochs=recipe.epochs, verbose=0, shuffle=False,
-            validation_data=None if valid is None else _Pass(valid),
-            callbacks=[StopOnNaN(), keeper, Curves(directory / "logs"), *([bar] if bar else [])])
+            validation_data=valid,
+            callbacks=[StopOnNaN(), *judge, keeper, Curves(directory / "logs"),
+                       *([bar] if bar else [])])
+        keeper.settle()
     finally:
         if bar is not None:
             bar.close()
@@ -111,40 +135,67 @@ def _learning_rate(recipe, steps):
     return keras.optimizers.schedules.deserialize({**recipe.decay, "config": config})
 
 
-def _source(recipe, trained, features, mean, std, once=False):
-    """Batches of these features: sampled and mixed up for training, in order for one pass."""
-    targets = _targets(recipe, trained, features)
-    if once:
-        sampler = sampling.Sequential(len(features), recipe.batch_size)
-        return Batches(features.values, targets, sampler, mean=mean, std=std)
+def _accuracy(recipe):
+    return (keras.metrics.CategoricalAccuracy() if recipe.single_label
+            else keras.metrics.BinaryAccuracy())
+
+
+def _source(recipe, trained, heard, scale):
+    """Batches to learn from: sampled, and mixed up."""
+    values, targets = heard.values, _targets(recipe, trained, heard)
+    if recipe.mixtures is not None:
+        values, targets = _mixed(recipe, heard, targets)
+    tags = heard.clip_tags if recipe.batch_of == "clips" else targets.get("clip", heard.tags)
     if recipe.sampler == "balanced":
-        sampler = sampling.Balanced(features.manifest.tags(), recipe.batch_size, recipe.seed,
+        sampler = sampling.Balanced(tags, recipe.batch_size, recipe.seed,
                                     **recipe.sampler_arguments)
     else:
-        sampler = sampling.Uniform(len(features), recipe.batch_size, recipe.seed)
-    return Batches(features.values, targets, sampler, mean=mean, std=std, seed=recipe.seed,
+        sampler = sampling.Uniform(tags.shape[0], recipe.batch_size, recipe.seed)
+    if recipe.batch_of == "clips":
+        sampler = sampling.AllPieces(sampler, heard.pieces)
+    return Batches(values, targets, sampler, mean=scale[0], std=scale[1], seed=recipe.seed,
                    mixup_alpha=recipe.mixup_alpha, mixup_rate=recipe.mixup_rate)
 
 
-def _targets(recipe, trained, features):
-    """What each trained output is to say: the clip's tags (N, K), or for "frame" those of every
-    frame (N, T', K); NaN for unknown."""
-    tags = features.manifest.tags()
-    targets = {key: tags for key in trained.output if key != "frame"}
+def _mixed(recipe, heard, targets):
+    """The training set with mixtures behind it."""
+    if set(targets) != {"clip"}:
+        raise ValueError('`mixtures` are for the loss "clip" alone. Received: losses of '
+                         f"{sorted(targets)}")
+    values, tags = with_mixtures(heard.values, heard.tags, seed=recipe.seed, **recipe.mixtures)
+    return values, {"clip": tags}
+
+
+def _one_pass(recipe, trained, checked, scale):
+    """One pass over the validation set, on the scale of the training set."""
+    source = Batches(checked.values, _targets(recipe, trained, checked),
+                     sampling.Sequential(len(checked), recipe.batch_size),
+                     mean=scale[0], std=scale[1])
+    if source.is_ragged and keras.backend.backend() == "tensorflow":
+        # Keras takes the lengths of a PyDataset's first two batches for those of all.
+        from sedzoo import pipeline
+
+        return pipeline.batches(source, num_steps=source.sampler.num_steps)
+    return _Pass(source)
+
+
+def _targets(recipe, trained, heard):
+    """What each trained output is to say: the row's tags (M, K), or for "frame" those of every
+    frame (M, T', K); NaN for unknown."""
+    targets = {key: heard.tags for key in trained.output if key != "frame"}
     if "frame" in trained.output:
-        num_frames = features.values.shape[1]
-        shapes = trained.compute_output_shape((1, *features.values.shape[1:]))
+        shapes = trained.compute_output_shape(heard.shape)
         num_outputs = shapes["frame"][1]
         if recipe.frame_targets == "tags":
+            tags = dense(heard.tags)
             targets["frame"] = np.broadcast_to(
                 tags[:, None], (len(tags), num_outputs, tags.shape[1]))
         else:
-            clock = features.frontend.clock(num_frames // num_outputs)
-            targets["frame"] = features.manifest.frame_targets(clock, num_outputs)
+            targets["frame"] = heard.frame_targets(num_outputs)
     for key, target in targets.items():
-        if not np.isfinite(target).any():
+        if not np.isfinite(target.data if sparse.issparse(target) else target).any():
             raise ValueError(f"`loss_weights` asks for {key!r}, but no clip of "
-                             f"{features.manifest.name!r} has labels for it.")
+                             f"{heard.name!r} has labels for it.")
     return targets
 
 
@@ -185,6 +236,8 @@ def _claim(directory, recipe, train):
     if (directory / "state.npz").is_file():
         for name, fields in ours.items():
             theirs = read_json(directory / name)
+            if name == "recipe.json":       # of an older version, without today's newest fields
+                theirs = Recipe.from_dict(theirs).to_dict()
             # More epochs than before are no other run: they go on from the last.
             strange = [key for key, value in fields.items()
                        if key != "epochs" and _plain(theirs.get(key)) != _plain(value)]
@@ -205,7 +258,7 @@ def _plain(value):
 
 def _clear(directory):
     for name in ("recipe.json", "classes.json", "standardise.npz", "state.npz", "history.csv",
-                 "metrics.json", "model.keras"):
+                 "metrics.json", "best.weights.h5", "model.keras", "valid_answers.npz"):
         (directory / name).unlink(missing_ok=True)
     for name in ("checkpoints", "logs"):
         shutil.rmtree(directory / name, ignore_errors=True)

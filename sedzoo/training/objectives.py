@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 from keras import layers
+from scipy import sparse
 
 from sedzoo.layers import (
     MicroBinaryCrossentropy,
@@ -16,7 +17,7 @@ from sedzoo.nearest import check_keys
 LOSSES = ("clip", "frame", "micro", "pseudo")
 
 
-def objective(model, loss_weights, *, micro="paper", class_weights=None):
+def objective(model, loss_weights, *, micro="paper", class_weights=None, single_label=False):
     """The model to train and its losses.
 
     "clip" and "frame" are binary cross-entropies of the outputs of that name; "micro" is
@@ -28,12 +29,17 @@ def objective(model, loss_weights, *, micro="paper", class_weights=None):
         loss_weights: dict of LOSSES -> float; 0 leaves a loss out.
         micro: "paper" or "repo", see MicroBinaryCrossentropy.
         class_weights: K floats of the positives, or None for 1.
+        single_label: bool, "clip" and "frame" are categorical cross-entropies, of outputs that add
+            up to 1.
 
     Returns: keras.Model that shares all weights, dict of output -> loss, dict of output -> weight.
         All outputs but "frame" learn the clip's tags.
-    Raises: ValueError for an unknown loss, or when the model lacks an output that a loss needs.
+    Raises: ValueError for an unknown loss, when the model lacks an output that a loss needs, or for
+        class weights of a categorical loss.
     """
     check_keys(loss_weights, LOSSES, "`loss_weights`")
+    if single_label and class_weights is not None:
+        raise ValueError("`class_weights` must be None where clips have a single class.")
     outputs, losses, weights = {}, {}, {}
 
     def add(key, output, loss, weight):
@@ -43,7 +49,8 @@ def objective(model, loss_weights, *, micro="paper", class_weights=None):
         weight = loss_weights[kind]
         if kind in ("clip", "frame"):
             _require(model, kind, kind)
-            add(kind, model.output[kind], WeightedBinaryCrossentropy(class_weights), weight)
+            add(kind, model.output[kind], keras.losses.CategoricalCrossentropy() if single_label
+                else WeightedBinaryCrossentropy(class_weights), weight)
         elif kind == "micro":
             for suffix in _scales(model):
                 attention = layers.Reshape((-1, 1))(model.output[f"attention{suffix}"])
@@ -84,7 +91,7 @@ def class_weights(tags, counting="clips"):
     (the released code).
 
     Args:
-        tags: (N, K) of 0 and 1; clips that hold NaN are left out.
+        tags: (N, K) of 0 and 1, dense or csr_array; clips that hold NaN are left out.
         counting: "clips", "labels" or None.
     Returns: float64 (K,), or None where `counting` is None.
     Raises: ValueError for a class without clips, or of all clips.
@@ -92,6 +99,7 @@ def class_weights(tags, counting="clips"):
     """
     if counting is None:
         return None
+    tags = tags.toarray() if sparse.issparse(tags) else tags
     known = tags[np.isfinite(tags).all(axis=1)]
     counts = known.sum(axis=0)
     share = counts / (len(known) if counting == "clips" else counts.sum())

@@ -19,12 +19,13 @@ class Run:
 
     Args:
         directory: Path, with recipe.json, classes.json, standardise.npz, model.keras, history.csv,
+            valid_answers.npz where there was a validation set,
             checkpoints/epoch-0020.weights.h5 (20 finished epochs) and logs/ for TensorBoard.
         recipe: Recipe it was trained by.
         model: keras.Model with its final weights, standardised features -> outputs.
         labels, mids: tuples of str, K class names and K machine ids, or () where there are none.
         attribution: str, source and licence of the training data.
-        mean, std: float32 (F,), the z-score of its features.
+        mean, std: float32 (F,) or (), the z-score of its features; of several streams dicts of it.
     """
 
     directory: Path
@@ -48,8 +49,7 @@ class Run:
                 raise FileNotFoundError(f"{directory} holds no finished training run: {name} is "
                                         "missing.")
         classes = read_json(directory / "classes.json")
-        with np.load(directory / "standardise.npz") as file:
-            mean, std = file["mean"], file["std"]
+        mean, std = read_scale(directory / "standardise.npz")
         return cls(directory, Recipe.from_dict(read_json(directory / "recipe.json")),
                    keras.models.load_model(directory / "model.keras", compile=False),
                    tuple(classes["labels"]), tuple(classes["mids"]), classes["attribution"],
@@ -88,6 +88,24 @@ def write_whole(path, write):
     with open(partial, "rb+") as file:
         os.fsync(file.fileno())         # or a power cut could leave the new name on an empty file
     os.replace(partial, path)
+
+
+def write_scale(path, mean, std):
+    """Mean and deviation, arrays or dicts of stream -> array, as an npz file."""
+    arrays = {}
+    for key, value in (("mean", mean), ("std", std)):
+        parts = value if isinstance(value, dict) else {"": value}
+        arrays.update({f"{key} {stream}".strip(): part for stream, part in parts.items()})
+    write_whole(path, lambda partial: np.savez(partial, **arrays))
+
+
+def read_scale(path):
+    """The inverse of write_scale."""
+    with np.load(path, allow_pickle=False) as file:
+        if "mean" in file:
+            return file["mean"], file["std"]
+        return tuple({key.partition(" ")[2]: file[key] for key in file.files
+                      if key.startswith(name)} for name in ("mean ", "std "))
 
 
 def write_json(path, fields):

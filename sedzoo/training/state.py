@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 
 import keras
 import numpy as np
@@ -60,6 +61,8 @@ class Keeper(keras.callbacks.Callback):
                                                for key, value in (logs or {}).items()}})
         if done % self.recipe.checkpoint_every == 0 or done in self.recipe.fusion_epochs:
             write_whole(checkpoint_path(self.directory, done), self.kept.save_weights)
+        if self.recipe.keep == "best" and is_best(self.history, self.recipe.early_stopping):
+            write_whole(self.directory / "best.weights.h5", self.kept.save_weights)
         write_whole(self.directory / "history.csv", self._write_history)
         write_whole(self.directory / "state.npz", self._write_state)
         if self.is_done():
@@ -69,6 +72,11 @@ class Keeper(keras.callbacks.Callback):
         """Whether the last epoch was reached, or early stopping strikes."""
         return (len(self.history) >= self.recipe.epochs
                 or has_stalled(self.history, self.recipe.early_stopping))
+
+    def settle(self):
+        """Give the model the weights that the run is to end with."""
+        if self.recipe.keep == "best":
+            self.kept.load_weights(self.directory / "best.weights.h5")
 
     def _write_state(self, path):
         variables = self.kept.variables + self.model.optimizer.variables
@@ -90,19 +98,41 @@ def has_stalled(history, rule):
         history: list of dicts, one an epoch.
         rule: None for never, or dict of `monitor`, a key of the history (a loss is to fall,
             anything else to rise); `patience`, epochs without an improvement of more than
-            `min_delta` (0); `start_epoch` (0), finished epochs that are not looked at.
+            `min_delta` (0); `start_epoch` (0), finished epochs that are not looked at; `against`,
+            "best" (what was the best so far) or "each": to stop, the last epoch must be worse than
+            each of the `patience` ones before it (Boes & Van hamme 2019).
     Raises: ValueError when the history has no such key.
     """
-    if rule is None or not history:
+    if not (rule and history):
         return False
+    if rule.get("against", "best") == "best":
+        return _since_best(history, rule) >= rule["patience"]
+    values = _values(history, rule)[-rule["patience"] - 1:]
+    return len(values) > rule["patience"] and values[-1] < min(values[:-1])
+
+
+def is_best(history, rule):
+    """Whether the last epoch of a history is the best by a rule of early stopping; as has_stalled.
+    """
+    return _since_best(history, rule) == 0
+
+
+def _since_best(history, rule):
+    """Epochs since the best one."""
+    best, since = None, 0
+    for value in _values(history, rule):
+        since += 1
+        if best is None or value > best + rule.get("min_delta", 0):
+            best, since = value, 0
+    return since
+
+
+def _values(history, rule):
+    """What is monitored, of the epochs that are looked at: higher is better, NaN the worst."""
     monitor = rule["monitor"]
     if monitor not in history[-1]:
         raise ValueError(f"`early_stopping` monitors {monitor!r}, which is not among "
                          f"{sorted(history[-1])}")
     sign = -1 if monitor.endswith("loss") else 1
-    best, since = -float("inf"), 0
-    for row in history[rule.get("start_epoch", 0):]:
-        since += 1
-        if sign * row[monitor] > best + rule.get("min_delta", 0):
-            best, since = sign * row[monitor], 0
-    return since >= rule["patience"]
+    return [-math.inf if math.isnan(row[monitor]) else sign * row[monitor]
+            for row in history[rule.get("start_epoch", 0):]]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics
 
-from sedzoo.evaluation import accuracy, best_thresholds, clip_scores, decide
+from sedzoo.evaluation import accuracy, best_threshold, best_thresholds, clip_scores, decide
 
 shapes = st.tuples(st.integers(1, 20), st.integers(1, 6))
 
@@ -157,6 +157,43 @@ def test_tuned_thresholds_separate_what_can_be_separated():
     assert clip_scores(targets, decide(probabilities, thresholds)).f1 == 1
 
 
+def pooled_decisions(probabilities, threshold):
+    return decide(probabilities, threshold, at_least_one=False).ravel()
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.one_of(tagged, arrays(np.float64, st.sampled_from([0, 0.1, 0.25, 0.5, 1]))))
+def test_the_one_best_threshold_is_that_of_a_plain_search(case):
+    targets, probabilities = case
+    got = best_threshold(targets, probabilities)
+    assert 0 <= got < 1
+    tried = [pooled_decisions(probabilities, threshold)
+             for threshold in np.unique([0, *probabilities.ravel()])]
+    scores = [plain_f1(targets.ravel(), decisions) if (targets.any() or decisions.any()) else 0
+              for decisions in tried]
+    lowest = next(decisions for decisions, score in zip(tried, scores, strict=True)
+                  if score > max(scores) - 1e-12)
+    np.testing.assert_array_equal(pooled_decisions(probabilities, got), lowest)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_one_best_threshold_parts_what_is_as_near_as_can_be(dtype):
+    low = np.array(0.5, dtype)
+    for _ in range(4):                  # halves are rounded up or down by turns
+        high = np.nextafter(low, np.array(1, dtype))
+        probabilities = np.array([[low], [high]])
+        threshold = best_threshold([[0], [1]], probabilities)
+        assert pooled_decisions(probabilities, threshold).tolist() == [False, True]
+        low = high
+
+
+def test_the_one_best_threshold_is_halfway_and_the_lowest_of_equals():
+    assert best_threshold([[0, 1], [1, 0]], [[0.1, 0.6], [0.8, 0.2]]) == pytest.approx(0.4)
+    assert best_threshold([[1, 1]], [[0.4, 0.6]]) == pytest.approx(0.2)     # all, below the least
+    assert best_threshold([[0, 0]], [[0.4, 0.6]]) == pytest.approx(0.2)     # nothing to choose by
+    assert best_threshold([[1, 0]], [[0.0, 0.0]]) == 0                      # 0 is above none
+
+
 # -- errors ------------------------------------------------------------------------------------
 
 
@@ -181,6 +218,10 @@ def test_the_bad_argument_is_named():
         decide([[0.1, 0.2]], [0.1, 0.2, 0.3])
     with pytest.raises(ValueError, match="step=0"):
         best_thresholds([[1]], [[0.5]], step=0)
+    with pytest.raises(ValueError, match="`probabilities` must hold at least one"):
+        best_threshold(np.zeros((0, 2)), np.zeros((0, 2)))
+    with pytest.raises(ValueError, match=r"`targets` must have shape .*\(1, 2\).*\(1, 1\)"):
+        best_threshold([[1]], [[0.1, 0.2]])
     with pytest.raises(ValueError, match="exactly one class"):
         accuracy([[1, 1], [0, 1]], [[0.1, 0.2], [0.3, 0.4]])
     with pytest.raises(ValueError, match="exactly one class"):

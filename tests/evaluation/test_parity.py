@@ -117,6 +117,7 @@ def test_exact_psds_is_that_of_sed_scores_eval(small):
             assert_same(case, name, areas(found), entry["sed_scores_eval"][name])
 
 
+@pytest.mark.slow
 def test_psds_at_thresholds_is_that_of_psds_eval(small):
     for case, entry in small:
         points = [case.named(case.detections(threshold)) for threshold in random_cases.THRESHOLDS]

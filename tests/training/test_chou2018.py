@@ -287,6 +287,7 @@ def same_weights(one, two):
                zip(one.model.get_weights(), two.model.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 def test_m_and_mnet_trains_by_its_schedule_and_goes_on_where_it_stopped(tiny, train):
     whole, seen = train(tiny("mmnet"), "whole")
     # The rate that the next epoch begins with.

@@ -95,6 +95,7 @@ def test_stopped_between_epochs_and_resumed_it_ends_in_the_same_weights(
     assert resumed.history() == undisturbed.history()
 
 
+@pytest.mark.slow
 def test_stopped_amid_an_epoch_and_resumed_it_ends_in_the_same_weights(
         undisturbed, recipe, manifest, cache, tmp_path, monkeypatch):
     def stop(keeper, batch, logs=None):
@@ -213,6 +214,7 @@ def test_resume_false_starts_anew(recipe, manifest, cache, tmp_path):
     assert len(anew.history()) == 1 and anew.recipe.learning_rate == 1e-3
 
 
+@pytest.mark.slow
 def test_the_loss_falls(recipe, manifest, cache, tmp_path):
     learning = recipe.replace(epochs=6, steps_per_epoch=12, mixup_rate=0.0, spec_augment=None,
                               sampler="balanced")

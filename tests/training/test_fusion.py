@@ -86,7 +86,7 @@ def test_names_what_does_not_fit_together(recipe, manifest, heard, tmp_path):
     other = dataclasses.replace(heard, frontend=dataclasses.replace(heard.frontend, name="other"))
     with pytest.raises(ValueError, match="run's frontend 'custom'. Received: 'other'"):
         predict(run, other)
-    fewer = dataclasses.replace(heard, values=heard.values[:9],
+    fewer = dataclasses.replace(heard, values=heard.values[:10],
                                 manifest=manifest.select(lambda clip: clip.name < "18.wav"))
     with pytest.raises(ValueError, match="same clips. Received: 30 and 10"):
         predict_systems([run, run], [heard, fewer])
