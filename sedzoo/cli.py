@@ -18,7 +18,10 @@ COMMANDS = {
     "card": "what there is to know of a model, a recipe or an export",
     "train": "train a recipe on a data set",
     "evaluate": "score an export, or what anybody's system left behind",
+    "compare": "test which of several systems differ, class by class",
     "export": "turn a training run into a SavedModel",
+    "embed": "embeddings of files and folders",
+    "attend": "what an audiovisual model hears and sees in a film",
     "detect": "find sound events in files and folders",
 }
 

@@ -45,7 +45,7 @@ def run(values, arguments):
     from sedzoo.audio import AudioError
     from sedzoo.serving import Detector
 
-    files = _files(arguments)
+    files = audio_files(arguments)
     if values.plot and len(files) > 1 and Path(values.plot).suffix:
         raise UserError(f"--plot must be a folder for {len(files)} recordings. "
                         f"Received: {values.plot}")
@@ -69,7 +69,7 @@ def run(values, arguments):
     return 1 if failed else 0
 
 
-def _files(arguments):
+def audio_files(arguments):
     """The audio files that are named, or lie in the folders that are named, in order."""
     files = []
     for argument in map(Path, arguments):

@@ -80,6 +80,7 @@ def test_a_mistake_is_one_line_and_an_exit_code(capsys, argv, reason):
     assert err.count("\n") == 1 and reason in err and "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error():
     command = f"{sys.executable} -m sedzoo card gated_crnn 2>&1 >&3 | cat"
     done = subprocess.run(["bash", "-c", f"{{ {command}; }} 3> >(head -c 1 >/dev/null)"],
