@@ -1,5 +1,6 @@
 """Embeddings of stills: the right ones, by the right network, as many as the sound has windows."""
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -59,6 +60,20 @@ def test_a_still_from_the_centre_of_each_window_goes_through_the_network(small, 
     np.testing.assert_allclose(found, dense(fc1, model, "fc2"), rtol=1e-4, atol=1e-3)
     other = VGG16Extractor(path, layer="fc1")
     np.testing.assert_allclose(other(other.read(talkie)), fc1, rtol=1e-4, atol=1e-3)
+
+
+def test_weights_are_read_as_they_are_published(small, tmp_path):
+    path, model = small
+    with h5py.File(tmp_path / "published.h5", "w") as file:         # by Keras 1
+        dense = [layer for layer in model.layers if layer.weights]
+        file.attrs["layer_names"] = [layer.name.encode() for layer in dense]
+        for layer in dense:
+            group, names = file.create_group(layer.name), [f"{layer.name}_W_1:0",
+                                                           f"{layer.name}_b_1:0"]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, value in zip(names, layer.get_weights(), strict=True):
+                group[name] = value
+    assert VGG16Extractor(tmp_path / "published.h5").to_dict() == VGG16Extractor(path).to_dict()
 
 
 def test_many_stills_are_seen_one_by_one(small):
