@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sedzoo import audio
 from sedzoo.clip_cache import Entry
 from sedzoo.datasets.manifest import Manifest
 from sedzoo.frontend import Frontend
 from sedzoo.preparation import trimmed
+from sedzoo.video import load_sound
 
 _FORMAT = 1             # raise it when the same frontend would give other numbers than before
 _CHUNK = 32             # clips whose statistics are taken together
@@ -132,7 +132,7 @@ def _compute(entry, frontend, values, progress):
 
 def _load(clip, frontend):
     """The waveform as far as the features need it."""
-    waveform = trimmed(audio.load(clip.path, frontend.sample_rate), frontend.trim_db)
+    waveform = trimmed(load_sound(clip.path, frontend.sample_rate), frontend.trim_db)
     # One window more than the frames need, so that centred frames at the cut see the real sound.
     return waveform[:frontend.samples_for(frontend.clip_frames) + frontend.window_samples]
 

@@ -29,6 +29,8 @@ def define(values):
     flags.DEFINE_integer("num_scenes", 500, "Scenes to compose (soundscapes).", 1,
                          flag_values=values)
     extractors.define(values)
+    flags.DEFINE_string("video_weights", None, "File of VGG16's weights, for models that see "
+                        "films.", flag_values=values)
 
 
 def open_data(values, row):
@@ -53,6 +55,9 @@ def open_data(values, row):
         return train, valid
     from sedzoo.embeddings import extract
 
+    if _streams(row):
+        return tuple(_heard_and_seen(values, row, extractor, part, cache / name)
+                     for name, part in (("train", train), ("valid", valid)))
     heard = extract(train, extractor, cache / "train")
     if row.folds:
         return heard, heard.select(np.isin(heard.names, [clip.name for clip in valid.clips]))
@@ -154,6 +159,30 @@ def _extractor(values, row):
         raise UserError(f"--extractor is needed: the folder of a run of {name}, which makes what "
                         f"{row.id} learns from; train it first")
     return extractors.choose(name, values.extractor_weights, row.features())
+
+
+def _streams(row):
+    """The streams that a recipe's model takes, or () for one of sound alone."""
+    from sedzoo.zoo.registry import model_card
+
+    if not model_card(row.model_name).streams:
+        return ()
+    return tuple(sorted({row.arguments.get("first", "audio"),
+                         row.arguments.get("second", "video")}))
+
+
+def _heard_and_seen(values, row, extractor, manifest, cache):
+    """Streams of films: embeddings of their sound, and of their stills."""
+    from sedzoo.embeddings import extract
+    from sedzoo.embeddings.streams import align
+
+    extracted = {"audio": extractor}
+    if "video" in _streams(row):
+        from sedzoo.embeddings.visual import VGG16Extractor
+
+        extracted["video"] = VGG16Extractor(values.video_weights)
+    return align(**{stream: extract(manifest, extracted[stream], cache / stream)
+                    for stream in _streams(row)})
 
 
 def _require(values, flag, holds=True, what=None):

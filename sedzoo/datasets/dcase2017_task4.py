@@ -47,8 +47,8 @@ def load(metadata_dir, audio_dir, split):
     it has no length. A row given twice is one event.
 
     Audio is looked for as `<id>_<start>_<end>.wav`, the name in the metadata, then with the `Y`
-    that the challenge's download puts before it, then both as FLAC. A file that is not there keeps
-    its first name; `Manifest.present` skips, counts and lists it.
+    that the challenge's download puts before it, then both as FLAC, and as films (MP4, MKV, WebM).
+    A file that is not there keeps its first name; `Manifest.present` skips, counts and lists it.
 
     Args:
         metadata_dir: path of the folder with `training_set.csv` and the ground truth files.
@@ -115,11 +115,12 @@ def _there(path):
 
 
 def _find_audio(audio_dir, names):
-    """Where each clip's file is, or should be: one listing, not four lookups for each clip."""
+    """Where each clip's file is, or should be: one listing, not ten lookups for each clip."""
     there = {entry.name for entry in audio_dir.iterdir()} if audio_dir.is_dir() else set()
     paths = {}
     for name in names:
-        flac = name.removesuffix(".wav") + ".flac"
-        found = [file for file in (name, "Y" + name, flac, "Y" + flac) if file in there]
+        stem = name.removesuffix(".wav")
+        found = [file for suffix in (".wav", ".flac", ".mp4", ".mkv", ".webm")
+                 for file in (stem + suffix, "Y" + stem + suffix) if file in there]
         paths[name] = str(audio_dir / (found[0] if found else name))
     return paths

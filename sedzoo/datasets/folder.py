@@ -7,6 +7,8 @@ from sedzoo.datasets.manifest import Clip, Manifest
 
 AUDIO_SUFFIXES = (".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus",
                   ".rf64", ".w64", ".wav", ".wave")
+FILM_SUFFIXES = (".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".ts", ".webm")
+SUFFIXES = AUDIO_SUFFIXES + FILM_SUFFIXES
 BACKGROUND = ("background", "_background")
 
 
@@ -15,8 +17,8 @@ def load(directory, name=None):
 
     `Dog bark/` holds clips with that one label, `Dog bark,Rain/` clips with both (so a label has no
     comma), `background/` or `_background/` clips in which no class is heard, labels (). Audio files
-    of any depth below count, whatever the case of their suffix (`AUDIO_SUFFIXES`); hidden files and
-    folders do not. Classes and clips are in alphabetical order, on every machine alike.
+    and films of any depth below count, whatever the case of their suffix (`SUFFIXES`); hidden files
+    and folders do not. Classes and clips are in alphabetical order, on every machine alike.
 
     Args:
         directory: path.
@@ -39,7 +41,7 @@ def load(directory, name=None):
                   for folder in folders for file in _audio_files(directory / folder))
     if not clips:
         raise ValueError(f"The class folders of {directory} hold no audio file. "
-                         f"Known suffixes: {', '.join(AUDIO_SUFFIXES)}")
+                         f"Known suffixes: {', '.join(SUFFIXES)}")
     return Manifest(name or directory.resolve().name, labels, clips)
 
 
@@ -54,5 +56,5 @@ def _audio_files(folder):
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in files
-                  if not name.startswith(".") and name.lower().endswith(AUDIO_SUFFIXES)]
+                  if not name.startswith(".") and name.lower().endswith(SUFFIXES)]
     return sorted(found, key=lambda file: file.relative_to(folder).as_posix())

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from small_runs import write_run
 
 from sedzoo.cli import main
 
@@ -27,7 +28,6 @@ def test_the_scores_of_a_run_are_the_model_s(shared_data, tmp_path):
     from sedzoo import video
     from sedzoo.embeddings.extractors import ModelExtractor
     from sedzoo.training import Recipe
-    from sedzoo.training.run import write_json, write_scale
     from sedzoo.zoo import create_model
 
     film = str(shared_data / "video" / "bigbuckbunny.mp4")
@@ -35,16 +35,12 @@ def test_the_scores_of_a_run_are_the_model_s(shared_data, tmp_path):
     recipe = Recipe(id="test/av", model_name="av_transformer", frontend="vggish", segments=5,
                     arguments={"first": "audio", "second": "audio", "width": 8, "depth": 1})
     model = recipe.model(2, {"audio": 128})
-    for name, network, row in (("heads", model, recipe), ("vggish", vggish, recipe.replace(
-            model_name="vggish", arguments={}, segments=1))):
-        write_json(tmp_path / name / "recipe.json", row.to_dict())
-        write_json(tmp_path / name / "classes.json",
-                   {"labels": ["a", "b"], "mids": [], "attribution": ""})
-        streams = ({"audio": 0.1}, {"audio": 2.0}) if name == "heads" else (0.0, 1.0)
-        write_scale(tmp_path / name / "standardise.npz", *streams)
-        network.save(tmp_path / name / "model.keras")
-    assert main(["attend", film, f"--run={tmp_path / 'heads'}", f"--out={tmp_path / 'out'}",
-                 f"--extractor={tmp_path / 'vggish'}"]) == 0
+    heads = write_run(tmp_path / "heads", recipe, model, ["a", "b"], {"audio": 0.1},
+                      {"audio": 2.0})
+    patches = recipe.replace(model_name="vggish", arguments={}, segments=1)
+    extractor = write_run(tmp_path / "vggish", patches, vggish, ["a", "b"])
+    assert main(["attend", film, f"--run={heads}", f"--out={tmp_path / 'out'}",
+                 f"--extractor={extractor}"]) == 0
     heard = ModelExtractor(vggish)(video.load_sound(film, 16000))
     expected = np.asarray(model({"audio": ((heard - 0.1) / 2)[None]})["clip"])[0]
     scores = json.loads((tmp_path / "out" / "scores.json").read_text(encoding="utf-8"))

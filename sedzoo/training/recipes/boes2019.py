@@ -10,7 +10,7 @@ from sedzoo.training.recipe import Recipe
 _PAPER = "Boes & Van hamme 2019, https://doi.org/10.1145/3343031.3350873"
 _TRAINING = {
     "model_name": "av_transformer", "frontend": "vggish", "extractor": "vggish", "segments": 10,
-    "dataset": "dcase2017_task4_av", "train_split": "training", "valid_split": "testing",
+    "dataset": "dcase2017_task4", "train_split": "training", "valid_split": "testing",
     "sampler": "balanced", "batch_size": 40, "steps_per_epoch": 300, "epochs": 30,
     "learning_rate": 1e-3, "optimizer_arguments": {"epsilon": 1e-8},
     "early_stopping": {"monitor": "val_loss", "patience": 7, "against": "each"},
