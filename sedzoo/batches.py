@@ -72,7 +72,8 @@ class Batches:
             parts = x if isinstance(x, dict) else {"audio": x}
             x = {key: np.where(mask[:, :, None], part, np.float32(0))
                  for key, part in parts.items()} | {"frame_mask": mask}
-        return x, {key: np.nan_to_num(target) for key, target in y.items()}, weight
+        return x, {key: target if weight[key].all() else np.nan_to_num(target)
+                   for key, target in y.items()}, weight
 
     @property
     def x_shape(self):
@@ -109,7 +110,10 @@ def _scale(mean, std):
 def _standardised(x, scale):
     if isinstance(x, dict):
         return {key: _standardised(part, scale[key]) for key, part in x.items()}
-    return (x - scale[0]) / scale[1]
+    x = x.astype(np.float32)            # a copy, changed in place from here on
+    x -= scale[0]
+    x /= scale[1]
+    return x
 
 
 def _rows(target, clips):
