@@ -141,4 +141,5 @@ def test_listing_recipes_imports_no_framework():
 
 
 def test_list_recipes_takes_a_pattern():
-    assert list_recipes("xu2018icassp/*fusion*") == ["xu2018icassp/fusion", "xu2018icassp/fusion-sed"]
+    assert list_recipes("xu2018icassp/*fusion*") == ["xu2018icassp/fusion",
+                                                     "xu2018icassp/fusion-sed"]
