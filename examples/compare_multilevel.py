@@ -246,9 +246,10 @@ on FSDKaggle2018, there with 6 segments for 5. "One extractor" is the mean of th
 
 {scores}
 
-VGGish's own head says the mean of what it says of a clip's patches. `yu2018` is attention by the
-code that the author released (softmax over classes, more batch normalisation). Without the final
-dense layer each level's class scores are the answer, and the loss is the binary cross-entropy.
+VGGish's own head says the mean of what it says of a clip's patches; it has no seeds. `yu2018` is
+attention by the code that the author released (softmax over classes, more batch normalisation).
+Without the final dense layer the mean of the levels' class scores is the answer, and the loss is
+the binary cross-entropy.
 
 ## Average precision of each class
 
@@ -260,9 +261,9 @@ On fold 4 in percent, means over seeds.
 
 Differences of MAP@3 in points on fold 4, with standard deviations over seeds; how many classes
 agree; p of a paired t-test over classes, two-sided, and the same after Holm's correction for all
-rows of this table. A claim holds where the difference is positive and p below {alpha}. The thesis'
-own p, where it prints one, is one-sided. The difference on folds 1 to 3, of 240 clips, is
-there to compare and not tested.
+rows of this table. A claim is said to hold where the difference is positive and p, uncorrected,
+below {alpha}, which chance alone does for one claim in forty. The thesis' own p, where it prints
+one, is one-sided. The difference on folds 1 to 3, of 240 clips, is there to compare and not tested.
 
 {claims}
 

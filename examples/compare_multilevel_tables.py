@@ -145,7 +145,10 @@ def tables(systems, rows, labels):
     summary = [f"**{word.capitalize()}:** "
                f"{'; '.join(each.claim for each in found if each.word == word)}."
                for word in WORDS if any(each.word == word for each in found)]
-    summary.append(f"**Still below {ALPHA} after Holm:** {'; '.join(sure) or 'none'}.")
+    both = [each for each in found if not math.isnan(each.held)]
+    same = [each for each in both if each.mean * each.held > 0]
+    summary += [f"**Still below {ALPHA} after Holm:** {'; '.join(sure) or 'none'}.",
+                f"**Of the same sign on folds 1 to 3:** {len(same)} of {len(both)}."]
     return {"scores": _scores(systems, rows), "precisions": _precisions(systems, rows, labels),
             "claims": _claims(found, corrected), "summary": "\n\n".join(summary)}
 

@@ -119,12 +119,14 @@ def test_tables_say_every_row_and_claim_once(tables):
         names = [line.split(" | ")[0].strip("| ") for line in said[part].splitlines()[2:]]
         assert names == list(ROWS)
     assert "| b | 50.0 ± 0.0 (91.4) |" in said["scores"]
-    *verdicts, sure = (part.split(":** ")[1].rstrip(".").split("; ")
-                       for part in said["summary"].split("\n\n"))
+    *verdicts, sure, same = (part.split(":** ")[1].rstrip(".").split("; ")
+                             for part in said["summary"].split("\n\n"))
     claims = found_in(tables, systems)
     assert sorted(claims) == sorted(claim for part in verdicts for claim in part)
     assert all(said["claims"].count(f"| {claim} |") == 1 for claim in claims)
     assert "level-123 over level-2" in sure and "LSTM over 1 segment" not in sure
+    num_same = sum(each.mean * each.held > 0 for each in claims.values())
+    assert same == [f"{num_same} of {len(tables.CLAIMS)}"]      # but for the ensemble
 
 
 @pytest.mark.slow

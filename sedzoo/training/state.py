@@ -52,7 +52,8 @@ class Keeper(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         # PyTorch's dropout draws from its global generator, whose state is in no variable. Not at
         # the epoch's begin: the data loader draws from it after that, on a run's first epoch only.
-        if batch == 0:
+        # Not elsewhere: TensorFlow clears its caches whenever its global seed is set.
+        if batch == 0 and keras.backend.backend() == "torch":
             keras.utils.set_random_seed(self.recipe.seed + len(self.history))
 
     def on_epoch_end(self, epoch, logs=None):
